@@ -1,0 +1,42 @@
+# make run    set everything up, then data set -> gated, pushed model (generated films by default)
+# make test   set everything up, then the test suite
+# make check  lint, format and types
+# make lock   resolve the dependencies of setup.py again
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: run test check lock
+
+OUTPUT ?= runs/demo
+CONFIG ?= demo
+ARGS ?=
+# TensorFlow's own notices would bury the answers.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+READY := .venv/.ready
+PY := .venv/bin/python
+
+run: $(READY)
+	.venv/bin/cxr run --config $(CONFIG) $(if $(DATA),--data '$(DATA)') --output '$(OUTPUT)' $(ARGS)
+
+test: $(READY)
+	$(PY) -m pytest $(ARGS)
+
+check: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+# uv finds python3.10 (pyenv answers through .python-version) or downloads one.
+$(READY): requirements/lock.txt setup.py .uv/bin/uv
+	@.uv/bin/uv venv --quiet --clear --python 3.10 .venv || { echo "Python 3.10 was not found and could not be downloaded: install python3.10 (TFX 1.16 runs on no newer one) and run make again." >&2; exit 2; }
+	.uv/bin/uv pip sync --quiet --python $(PY) --require-hashes requirements/lock.txt
+	.uv/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.uv/bin/uv: requirements/uv.txt
+	@rm -rf .uv && python3 -m venv .uv || { echo "python3 could not make a virtual environment: install python3-venv and run make again." >&2; rm -rf .uv; exit 2; }
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@touch $@
+
+lock: .uv/bin/uv
+	.uv/bin/uv pip compile --quiet --python-version 3.10 --generate-hashes --extra dev --custom-compile-command 'make lock' --output-file requirements/lock.txt setup.py

@@ -1,0 +1,52 @@
+"""Packaging of the chest X-ray pneumonia pipeline; `make` installs it from the hashed lock."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="cxr-pneumonia-pipeline",
+    version="0.1.0",
+    description="A TFX pipeline that trains, gates and serves a second reader for pneumonia "
+    "on paediatric chest radiographs. Decision support, not a medical device.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    # `kubeflow/` is not a package of this distribution: that name belongs to the Kubeflow SDKs.
+    packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
+    package_data={
+        "pipeline": ["presets/*.yaml", "report/*.html"],
+        "components": ["*/*.pbtxt"],
+    },
+    # TFX 1.16 is the newest release with wheels for glibc < 2.39; it needs Python < 3.11.
+    python_requires=">=3.10,<3.11",
+    install_requires=[
+        "tfx==1.16.0",
+        "tensorflow>=2.16.2,<2.17",
+        "tensorflow-model-analysis>=0.47.1,<0.48",
+        "tensorflow-serving-api>=2.16.1,<2.17",
+        # From 2.68 the DirectRunner is Prism, a binary it would fetch at run time.
+        "apache-beam>=2.64,<2.68",
+        "numpy>=1.26,<2",
+        "pandas>=1.5,<2",
+        "scikit-learn>=1.5,<2",
+        # The headless build: opencv-python needs libGL, which servers and slim images lack.
+        "opencv-python-headless>=4.11,<5",
+        # Reads an image's header, and so its size, without decoding its pixels.
+        "pillow>=10",
+        # Validates the configuration.
+        "pydantic>=2.7,<3",
+        "pyyaml>=6",
+        # Progress bars and tables.
+        "rich>=13",
+        # The report: figures and page.
+        "matplotlib>=3.8",
+        "jinja2>=3.1",
+        # tensorflow-hub and tfx import pkg_resources, which setuptools 82 dropped.
+        "setuptools<82",
+    ],
+    extras_require={
+        "dev": ["pytest>=8", "mypy>=1.11", "ruff>=0.6", "types-PyYAML", "pandas-stubs<2"]
+    },
+    entry_points={"console_scripts": ["cxr=pipeline.cli:main"]},
+)
