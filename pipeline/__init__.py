@@ -1,0 +1,1 @@
+"""The configuration, the graph, the local runner, the command line and the demo data."""

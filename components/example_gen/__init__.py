@@ -1,0 +1,1 @@
+"""ChestXrayExampleGen: a folder of labelled films in, checked and split Examples out."""

@@ -1,0 +1,241 @@
+"""ChestXrayExampleGen's executor: plan, check, then read the kept films and write Examples."""
+
+import csv
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from tfx import types
+from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.types import artifact_utils
+
+from components.errors import BadFilmsError, InputError
+from components.example_gen import files, plan
+from components.example_gen.film import KEPT, QUARANTINED, Film
+from components.example_gen.settings import Settings
+from components.features import (
+    CHANNELS,
+    CLASSES,
+    COLOUR,
+    FILE_NAME,
+    HEIGHT,
+    IMAGE,
+    LABEL,
+    MEAN,
+    PATIENT,
+    POLARITY,
+    SPLITS,
+    STD,
+    SUBTYPE,
+    WIDTH,
+)
+from components.progress import advance
+
+# Keys of the component's outputs and parameters.
+EXAMPLES_KEY = "examples"
+DATA_KEY = "data"
+SETTINGS_KEY = "settings"
+
+# Files beside the splits in the Examples artifact.
+MANIFEST = "manifest"  # JSON lines, in shards: every file of the data set and its fate
+QUARANTINE_FILE = "quarantine.csv"
+SUMMARY_FILE = "summary.json"
+
+
+def to_example(film: Film, data: str) -> bytes:
+    """Reads a film and returns its serialized tf.train.Example.
+
+    Args:
+        film: a kept film.
+        data: the data set's folder.
+
+    Raises:
+        InputError: the file is not the one that was checked.
+    """
+    with tf.io.gfile.GFile(os.path.join(data, film.file_name), "rb") as file:
+        image = file.read()
+    if hashlib.sha256(image).hexdigest() != film.sha256 or film.facts is None:
+        raise InputError(f"{film.file_name} changed while it was being ingested; run again.")
+    facts = film.facts
+    words = {
+        IMAGE: image,
+        SUBTYPE: film.subtype.encode(),
+        PATIENT: film.patient.encode(),
+        FILE_NAME: film.file_name.encode(),
+        COLOUR: facts.colour.encode(),
+        POLARITY: facts.polarity.encode(),
+    }
+    integers = {
+        LABEL: film.label,
+        WIDTH: facts.width,
+        HEIGHT: facts.height,
+        CHANNELS: facts.channels,
+    }
+    floats = {MEAN: facts.mean, STD: facts.std}
+    feature = {
+        **{k: tf.train.Feature(bytes_list=tf.train.BytesList(value=[v])) for k, v in words.items()},
+        **{
+            k: tf.train.Feature(int64_list=tf.train.Int64List(value=[v]))
+            for k, v in integers.items()
+        },
+        **{k: tf.train.Feature(float_list=tf.train.FloatList(value=[v])) for k, v in floats.items()},
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    return example.SerializeToString(deterministic=True)
+
+
+class Executor(BaseExampleGenExecutor):
+    """Turns the data set's folder into Examples.
+
+    Two Beam pipelines: the first looks at every film and decides what becomes of it, the second
+    reads the kept ones again and writes them. So nothing is written of a data set that is refused,
+    and no film's bytes ever pass a shuffle, which the in-memory runner would keep in memory (the
+    base class' `Do` shuffles them all).
+    """
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802 - TFX's name
+        """Not used: the splits are decided over all folders together."""
+        raise NotImplementedError("see GenerateExamplesByBeam")
+
+    def GenerateExamplesByBeam(  # noqa: N802 - TFX's name
+        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
+    ) -> dict[str, beam.PCollection]:
+        """Reads the kept films of a manifest.
+
+        Args:
+            pipeline: the Beam pipeline.
+            exec_properties: `data`, and `manifest`, the pattern of the manifest's shards.
+
+        Returns:
+            For each split the serialized Examples.
+        """
+        kept = (
+            pipeline
+            | "Manifest" >> beam.io.ReadFromText(exec_properties[MANIFEST])
+            | "Parse" >> beam.Map(Film.from_json)
+            | "Kept" >> beam.Filter(lambda film: film.fate == KEPT)
+            | "Spread" >> plan.Spread(lambda film: film.file_name)
+        )
+        splits = kept | "Split" >> beam.Partition(
+            lambda film, _: SPLITS.index(film.split), len(SPLITS)
+        )
+        return {
+            split: films | f"Read[{split}]" >> beam.Map(_read, exec_properties[DATA_KEY])
+            for split, films in zip(SPLITS, splits, strict=True)
+        }
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Ingests the data set.
+
+        Args:
+            input_dict: empty.
+            output_dict: `examples`, with the splits train, eval and test; beside them lie the
+                manifest, `quarantine.csv` and `summary.json`.
+            exec_properties: `data`, the folder; `settings`, the JSON of `Settings`.
+
+        Raises:
+            InputError: the data set cannot be used as it is.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        artifact = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
+        artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        data = exec_properties[DATA_KEY]
+        settings = Settings.from_json(exec_properties[SETTINGS_KEY])
+
+        folders = files.find_class_folders(data)
+        plan.check_val(folders, settings)
+        total = sum(1 for folder in folders for _ in files.list_names(folder.path))
+        manifest = os.path.join(artifact.uri, MANIFEST)
+        self._plan(data, settings, total, manifest)
+        summary = _conclude(artifact.uri, manifest, settings)
+
+        advance("Writing Examples", 0, sum(sum(v.values()) for v in summary["kept"].values()))
+        with self._make_beam_pipeline() as pipeline:
+            splits = self.GenerateExamplesByBeam(
+                pipeline, {DATA_KEY: data, MANIFEST: f"{manifest}-*"}
+            )
+            for split, examples in splits.items():
+                uri = artifact_utils.get_split_uri([artifact], split)
+                _ = examples | f"Write[{split}]" >> beam.io.WriteToTFRecord(
+                    os.path.join(uri, "data_tfrecord"), file_name_suffix=".gz"
+                )
+
+    def _plan(self, data: str, settings: Settings, total: int, manifest: str) -> None:
+        problems = f"{manifest}_problems"
+        with self._make_beam_pipeline() as pipeline:
+            films, found = pipeline | "Plan" >> plan.PlanFilms(data, settings, total)
+            _ = (
+                films
+                | "ToJson" >> beam.Map(lambda film: film.to_json())
+                | "WriteManifest" >> beam.io.WriteToText(manifest)
+            )
+            _ = found | "WriteProblems" >> beam.io.WriteToText(problems)
+        sentences = sorted(line for line in _lines(f"{problems}-*"))
+        if sentences:
+            raise InputError(
+                f"The data set {data} leaks or cannot be split: {'; '.join(sentences[:5])}"
+                f"{f' (and {len(sentences) - 5} more)' if len(sentences) > 5 else ''}."
+            )
+        for path in tf.io.gfile.glob(f"{problems}-*"):
+            tf.io.gfile.remove(path)
+
+
+def _read(film: Film, data: str) -> bytes:
+    advance("Writing Examples", 1)
+    return to_example(film, data)
+
+
+def _lines(pattern: str) -> Iterator[str]:
+    for path in sorted(tf.io.gfile.glob(pattern)):
+        with tf.io.gfile.GFile(path) as file:
+            yield from (line.rstrip("\n") for line in file)
+
+
+def _conclude(uri: str, manifest: str, settings: Settings) -> dict[str, Any]:
+    """Counts fates, writes quarantine.csv and summary.json, refuses what cannot be used."""
+    counts: Counter[tuple[str, str, int]] = Counter()
+    quarantine = []
+    for line in _lines(f"{manifest}-*"):
+        film = Film.from_json(line)
+        counts[film.fate, film.split, film.label] += 1
+        if film.fate == QUARANTINED:
+            quarantine.append((film.file_name, film.reason))
+    quarantine.sort()
+    total = sum(counts.values())
+    if len(quarantine) > settings.max_bad_fraction * total:
+        name, reason = quarantine[0]
+        raise BadFilmsError(
+            f"{len(quarantine)} of {total} files were put aside, more than "
+            f"example_gen.max_bad_fraction={settings.max_bad_fraction:g} allows; "
+            f"the first is {name}: {reason}.",
+            quarantine,
+        )
+    summary: dict[str, Any] = {}
+    for (fate, split, label), count in sorted(counts.items()):
+        summary.setdefault(fate, {}).setdefault(split, {})[CLASSES[label]] = count
+    for split in SPLITS:
+        for name in CLASSES:
+            if not summary.get(KEPT, {}).get(split, {}).get(name):
+                raise InputError(f"No {name} film is left for the {split} split.")
+    write_quarantine(os.path.join(uri, QUARANTINE_FILE), quarantine)
+    with tf.io.gfile.GFile(os.path.join(uri, SUMMARY_FILE), "w") as file:
+        file.write(json.dumps(summary, indent=2))
+    return summary
+
+
+def write_quarantine(path: str, rows: list[tuple[str, str]]) -> None:
+    """Writes the list of files put aside, with a header, as CSV."""
+    with tf.io.gfile.GFile(path, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "reason"])
+        writer.writerows(rows)

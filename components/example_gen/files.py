@@ -1,0 +1,142 @@
+"""Where the films lie: `DATA/{train,val,test}/{NORMAL,PNEUMONIA}/*`, local or behind tf.io.gfile.
+
+Only names and sizes are read here, never a picture.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from components.errors import InputError
+from components.features import CLASSES
+
+TRAIN_FOLDER, VAL_FOLDER, TEST_FOLDER = "train", "val", "test"
+_EXTENSIONS = (".jpg", ".jpeg", ".png")
+# Left behind by file managers and archivers; not films, and not the user's mistake either.
+_STRAY = ("__macosx", "thumbs.db", "desktop.ini")
+
+
+class ClassFolder(NamedTuple):
+    """One of the data set's folders of films.
+
+    Attributes:
+        path: the folder, as found on disk.
+        folder: `train`, `val` or `test`.
+        label: index into `components.features.CLASSES`.
+    """
+
+    path: str
+    folder: str
+    label: int
+
+
+def is_stray(name: str) -> bool:
+    """Whether a file or folder is a file manager's and no part of the data set."""
+    return name.startswith(".") or name.lower() in _STRAY
+
+
+def find_class_folders(data: str) -> list[ClassFolder]:
+    """Finds the folders of films, whatever the case of their names.
+
+    Args:
+        data: the data set's folder.
+
+    Returns:
+        The class folders of train, test and, where there is one, val.
+
+    Raises:
+        InputError: the folder, a split or a class is missing or empty.
+    """
+    if not tf.io.gfile.isdir(data):
+        raise InputError(f"The data folder {data} does not exist or is no folder.")
+    splits = _folders(data)
+    found = []
+    for folder in (TRAIN_FOLDER, VAL_FOLDER, TEST_FOLDER):
+        if folder not in splits:
+            if folder == VAL_FOLDER:
+                continue
+            raise InputError(f"{data} has no folder {folder!r}{_hint(data, splits)}.")
+        classes = _folders(splits[folder])
+        for label, name in enumerate(CLASSES):
+            if name.lower() not in classes:
+                raise InputError(f"{splits[folder]} has no folder {name!r}.")
+            path = classes[name.lower()]
+            if next(list_names(path), None) is None:
+                raise InputError(f"The folder {path} holds no images.")
+            found.append(ClassFolder(path, folder, label))
+    return found
+
+
+def _hint(data: str, folders: dict[str, str]) -> str:
+    # The Kaggle archive unpacks to chest_xray/chest_xray.
+    for name, path in folders.items():
+        if TRAIN_FOLDER in _folders(path):
+            return f"; did you mean {os.path.join(data, os.path.basename(path) or name)}?"
+    return f" (found: {', '.join(sorted(folders)) or 'no folders'})"
+
+
+def _folders(parent: str) -> dict[str, str]:
+    """Maps the lower-case name of each folder in `parent` to its path."""
+    found: dict[str, str] = {}
+    for entry in tf.io.gfile.listdir(parent):
+        name = entry.rstrip("/")
+        path = os.path.join(parent, name)
+        if is_stray(name) or not tf.io.gfile.isdir(path):
+            continue
+        if name.lower() in found:
+            raise InputError(f"{found[name.lower()]} and {path} differ in case only: keep one.")
+        found[name.lower()] = path
+    return found
+
+
+def list_names(folder: str) -> Iterator[str]:
+    """Yields the names of all but the stray entries of a class folder."""
+    for entry in tf.io.gfile.listdir(folder):
+        name = entry.rstrip("/")
+        if not is_stray(name):
+            yield name
+
+
+def refusal(path: str, max_bytes: int) -> str | None:
+    """Says why an entry of a class folder cannot be read as a film, or returns None.
+
+    Nothing is opened: a name that leads to a device or a pipe would hang its reader.
+
+    Args:
+        path: the entry.
+        max_bytes: the largest file accepted.
+    """
+    if not path.lower().endswith(_EXTENSIONS):
+        return f"not a film by its name: the extension is none of {', '.join(_EXTENSIONS)}"
+    try:
+        stat = tf.io.gfile.stat(path)
+    except tf.errors.OpError as error:
+        return f"cannot be read ({error.message})"
+    if stat.is_directory:
+        return "a folder, not a file"
+    if stat.length == 0:
+        return "empty file"
+    if stat.length > max_bytes:
+        return f"{stat.length} bytes are more than the limit of {max_bytes}"
+    return None
+
+
+def fingerprint(data: str) -> str:
+    """Returns a hash over the name, size and modification time (ns) of every film.
+
+    Raises:
+        InputError: see `find_class_folders`.
+    """
+    digest = hashlib.sha256()
+    for folder in find_class_folders(data):
+        for name in sorted(list_names(folder.path)):
+            try:
+                stat = tf.io.gfile.stat(os.path.join(folder.path, name))
+                state = f"{stat.length}/{stat.mtime_nsec}"
+            except tf.errors.OpError:
+                state = "unreadable"
+            digest.update(f"{folder.folder}/{folder.label}/{name}/{state}\n".encode())
+    return digest.hexdigest()

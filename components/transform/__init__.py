@@ -1,0 +1,1 @@
+"""The only preprocessing in the project, shared by training, evaluation and serving."""
