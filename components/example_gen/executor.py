@@ -83,7 +83,9 @@ def to_example(film: Film, data: str) -> bytes:
             k: tf.train.Feature(int64_list=tf.train.Int64List(value=[v]))
             for k, v in integers.items()
         },
-        **{k: tf.train.Feature(float_list=tf.train.FloatList(value=[v])) for k, v in floats.items()},
+        **{
+            k: tf.train.Feature(float_list=tf.train.FloatList(value=[v])) for k, v in floats.items()
+        },
     }
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     return example.SerializeToString(deterministic=True)

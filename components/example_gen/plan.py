@@ -82,9 +82,7 @@ def inspect_film(entry: tuple[str, Film], settings: Settings, total: int | None)
         return film.leaving(QUARANTINED, str(error))
     except (OSError, tf.errors.OpError) as error:
         return film.leaving(QUARANTINED, f"cannot be read ({error})")
-    return Film(
-        **{**vars(film), "sha256": hashlib.sha256(data).hexdigest(), "facts": facts}
-    )
+    return Film(**{**vars(film), "sha256": hashlib.sha256(data).hexdigest(), "facts": facts})
 
 
 def _resolve(group: tuple[str, Iterable[Film]]) -> Iterator[Any]:
@@ -105,9 +103,7 @@ def _eval_patients(
 ) -> Iterator[Any]:
     label, films = group
     try:
-        chosen = sampling.choose_eval_patients(
-            dict(films), settings.eval_fraction, settings.seed
-        )
+        chosen = sampling.choose_eval_patients(dict(films), settings.eval_fraction, settings.seed)
     except ValueError as error:
         yield beam.pvalue.TaggedOutput(PROBLEMS, f"{CLASSES[label]} of train: {error}")
         return
@@ -182,9 +178,7 @@ class PlanFilms(beam.PTransform):
         settings = self._settings
         if settings.eval_from == "val":
             return films, []
-        others, pool = films | "Pool" >> beam.Partition(
-            lambda film, _: int(film.split == TRAIN), 2
-        )
+        others, pool = films | "Pool" >> beam.Partition(lambda film, _: int(film.split == TRAIN), 2)
         chosen = (
             pool
             | "Patients" >> beam.Map(lambda film: ((film.label, film.patient), 1))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import tensorflow_data_validation as tfdv
+import tensorflow as tf
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import types
 from tfx.components.example_validator import executor as stock_executor
@@ -47,7 +47,8 @@ class StoppingExecutor(stock_executor.Executor):
         found = []
         for split in artifact_utils.decode_split_names(artifact.split_names):
             path = artifact_utils.get_split_uri([artifact], split)
-            anomalies = tfdv.load_anomalies_binary(f"{path}/SchemaDiff.pb")
+            with tf.io.gfile.GFile(f"{path}/SchemaDiff.pb", "rb") as file:
+                anomalies = anomalies_pb2.Anomalies.FromString(file.read())
             found += [f"split {split}, {line}" for line in describe_severe(anomalies)]
         if found:
             raise InputError(f"The data set is not what the schema expects: {' | '.join(found)}")

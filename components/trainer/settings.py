@@ -1,0 +1,53 @@
+"""The settings of the Trainer."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Bounds of the random changes; each is drawn evenly from minus to plus its bound.
+
+    Attributes:
+        rotation: degrees.
+        shift: of the side, in both directions.
+        zoom: of the scale.
+        brightness: of the grey range, added.
+        contrast: of the distance to the mean grey level.
+        flip: whether half of the films are mirrored; the heart then changes its side.
+    """
+
+    rotation: float
+    shift: float
+    zoom: float
+    brightness: float
+    contrast: float
+    flip: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `pipeline.config` says of training; see there for the meaning and the bounds."""
+
+    backbone: str
+    input_size: int
+    seed: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    dense_units: int
+    dropout: float
+    patience: int
+    views: int | None
+    augmentation: Augmentation
+    work_dir: str
+
+    def to_custom_config(self) -> dict[str, Any]:
+        """Returns the form in which the settings travel to `run_fn`."""
+        return asdict(self)
+
+    @classmethod
+    def from_custom_config(cls, fields: dict[str, Any]) -> "Settings":
+        """Reads what `to_custom_config` returned."""
+        fields = dict(fields)
+        return cls(augmentation=Augmentation(**fields.pop("augmentation")), **fields)
