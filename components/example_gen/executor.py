@@ -100,11 +100,11 @@ class Executor(BaseExampleGenExecutor):
     base class' `Do` shuffles them all).
     """
 
-    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:  # noqa: N802 - TFX's name
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         """Not used: the splits are decided over all folders together."""
         raise NotImplementedError("see GenerateExamplesByBeam")
 
-    def GenerateExamplesByBeam(  # noqa: N802 - TFX's name
+    def GenerateExamplesByBeam(
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
     ) -> dict[str, beam.PCollection]:
         """Reads the kept films of a manifest.
@@ -131,7 +131,7 @@ class Executor(BaseExampleGenExecutor):
             for split, films in zip(SPLITS, splits, strict=True)
         }
 
-    def Do(  # noqa: N802 - TFX's name
+    def Do(
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],

@@ -25,7 +25,7 @@ PROBLEMS = "problems"
 
 
 @beam.ptransform_fn
-def Spread(items: beam.PCollection, key: Any) -> beam.PCollection:  # noqa: N802 - Beam's style
+def Spread(items: beam.PCollection, key: Any) -> beam.PCollection:
     """Hands items out anew to the workers, grouped by a hash of `key(item)`.
 
     Reshuffle does the same by random numbers, and so in another order each time: what is written

@@ -27,7 +27,7 @@ def describe_severe(anomalies: anomalies_pb2.Anomalies) -> list[str]:
 class StoppingExecutor(stock_executor.Executor):
     """The stock executor, which then fails where an anomaly is severe."""
 
-    def Do(  # noqa: N802 - TFX's name
+    def Do(
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],

@@ -1,0 +1,1 @@
+"""YoudenEvaluator: threshold on eval, metrics on test, gate, blessing, calibrated model."""

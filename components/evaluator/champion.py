@@ -1,0 +1,80 @@
+"""The champion: the version that is served now, which a new model must not fall behind.
+
+It is read from the push destination, on every runner alike. A pushed model carries the note that
+the evaluator wrote: which trained model it is, and which champion it met. So evaluating the same
+trained model again meets the same champion, not itself, and its cached evaluation holds.
+"""
+
+import hashlib
+import json
+import os
+from typing import NamedTuple
+
+import tensorflow as tf
+
+NOTE_FILE = os.path.join("assets.extra", "evaluation.json")
+
+
+class Note(NamedTuple):
+    """What the evaluator writes into the model that it blesses.
+
+    Attributes:
+        candidate: fingerprint of the trained model, see `candidate_key`.
+        champion: the version that it was compared with; empty where there was none.
+        threshold: inside the model.
+    """
+
+    candidate: str
+    champion: str
+    threshold: float
+
+
+def candidate_key(model_uri: str) -> str:
+    """Returns a name for a trained model; TFX writes no two to one place."""
+    return hashlib.sha256(model_uri.encode()).hexdigest()[:16]
+
+
+def latest_version(destination: str) -> str:
+    """Returns the highest complete version in a model's folder; empty where there is none."""
+    if not tf.io.gfile.isdir(destination):
+        return ""
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(destination)]
+    versions = [
+        name
+        for name in names
+        if name.isdigit() and tf.io.gfile.exists(os.path.join(destination, name, "saved_model.pb"))
+    ]
+    return max(versions, key=int, default="")
+
+
+def write_note(model: str, note: Note) -> None:
+    """Writes the note into a SavedModel's folder."""
+    path = os.path.join(model, NOTE_FILE)
+    tf.io.gfile.makedirs(os.path.dirname(path))
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(note._asdict()))
+
+
+def read_note(model: str) -> Note | None:
+    """Reads the note of a SavedModel; None where somebody else made the model."""
+    path = os.path.join(model, NOTE_FILE)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        return Note(**json.loads(file.read()))
+
+
+def find_champion(destination: str, model_uri: str) -> str:
+    """Returns the version that a trained model is to be compared with; empty for none.
+
+    Args:
+        destination: the folder of versions that a server watches.
+        model_uri: of the trained model.
+    """
+    version = latest_version(destination)
+    if not version:
+        return ""
+    note = read_note(os.path.join(destination, version))
+    if note is None or note.candidate != candidate_key(model_uri):
+        return version
+    return note.champion

@@ -1,0 +1,195 @@
+"""YoudenEvaluator's executor."""
+
+import csv
+import json
+import os
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.errors import InputError
+from components.evaluator import champion, inference, tfma_results
+from components.evaluator.cohorts import cohorts
+from components.evaluator.gate import Verdict, judge
+from components.evaluator.inference import Prediction, Predictions
+from components.evaluator.metrics import binary_metrics, bootstrap_intervals, slice_metrics
+from components.evaluator.settings import Settings
+from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, youden_threshold
+from components.features import EVAL, SIGNATURE_BYTES, SIGNATURE_EXAMPLES, TEST
+from components.progress import advance
+
+EXAMPLES_KEY = "examples"
+MODEL_KEY = "model"
+CALIBRATED_MODEL_KEY = "calibrated_model"
+EVALUATION_KEY = "evaluation"
+BLESSING_KEY = "blessing"
+SETTINGS_KEY = "settings"
+DESTINATION_KEY = "push_destination"
+CHAMPION_KEY = "champion"
+
+# Files of the evaluation, beside TFMA's.
+RESULT_FILE = "result.json"
+PREDICTIONS_FILE = "predictions.csv"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Finds the threshold, measures, judges, and writes the model that may be served."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Evaluates a trained model.
+
+        Args:
+            input_dict: `examples` (raw, with the splits eval and test) and `model`.
+            output_dict: `calibrated_model`, the same SavedModel with the threshold inside;
+                `evaluation`, with `result.json`, `predictions.csv` and TFMA's files; `blessing`,
+                as the stock Evaluator writes it.
+            exec_properties: `settings`, the JSON of `Settings`; `push_destination`, the folder of
+                pushed versions; `champion`, the version to compare with, found here where the
+                runner has no driver.
+
+        Raises:
+            InputError: the scores are degenerate, or a split is empty.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        settings = Settings.from_json(exec_properties[SETTINGS_KEY])
+        trained = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
+        model = path_utils.serving_model_path(trained.uri)
+        destination = exec_properties[DESTINATION_KEY]
+        version = exec_properties.get(CHAMPION_KEY)
+        if version is None:
+            version = champion.find_champion(destination, trained.uri)
+        splits = {
+            split: artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], split)
+            for split in (EVAL, TEST)
+        }
+
+        rows = self._predict(model, splits, "candidate")
+        evaluation_split, test = inference.of_split(rows, EVAL), inference.of_split(rows, TEST)
+        point = _find_threshold(evaluation_split)
+        champion_metrics = None
+        if version:
+            served = self._predict(
+                os.path.join(destination, version), {TEST: splits[TEST]}, "champion"
+            )
+            champion_metrics = _champion_metrics(served, version)
+        evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
+        with self._make_beam_pipeline() as pipeline:
+            tfma_results.write_results(pipeline, test, point.threshold, evaluation)
+
+        metrics = binary_metrics(test.labels, test.scores, point.threshold)
+        verdicts = judge(metrics, settings.gate, champion_metrics, settings.champion_tolerance)
+        result = {
+            "split": TEST,
+            "threshold": point._asdict(),
+            "eval": binary_metrics(
+                evaluation_split.labels, evaluation_split.scores, point.threshold
+            ),
+            **_measure(test, metrics, point.threshold, settings),
+            "champion": champion_metrics,
+            "gate": {name: verdict._asdict() for name, verdict in verdicts.items()},
+        }
+        _write_result(evaluation, result, rows)
+        calibrated = artifact_utils.get_single_instance(output_dict[CALIBRATED_MODEL_KEY])
+        path = path_utils.serving_model_dir(calibrated.uri)
+        save_calibrated(model, path, point.threshold)
+        note = champion.Note(champion.candidate_key(trained.uri), version, point.threshold)
+        champion.write_note(path, note)
+        _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), trained, verdicts)
+
+    def _predict(self, model: str, splits: dict[str, str], name: str) -> list[Prediction]:
+        """Runs the one pass over the films; `name` keeps two models' results apart."""
+        path = os.path.join(self._get_tmp_dir(), name)
+        advance("Predicting", 0)
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Predict" >> inference.Predict(model, splits)
+                | "Write" >> beam.io.WriteToText(path)
+            )
+        return inference.read_predictions(f"{path}-*")
+
+
+def _find_threshold(predictions: Predictions) -> YoudenPoint:
+    try:
+        return youden_threshold(predictions.labels, predictions.scores)
+    except DegenerateScoresError as error:
+        raise InputError(f"No threshold can be found on the {EVAL} split: {error}.") from error
+
+
+def _champion_metrics(rows: list[Prediction], version: str) -> dict[str, Any]:
+    test = inference.of_split(rows, TEST)
+    threshold = rows[0].threshold
+    return {
+        "version": version,
+        "threshold": threshold,
+        **binary_metrics(test.labels, test.scores, threshold),
+    }
+
+
+def _measure(
+    test: Predictions, metrics: dict[str, Any], threshold: float, settings: Settings
+) -> dict[str, Any]:
+    """Returns the metrics with their intervals and slices."""
+    members = cohorts(test.labels.tolist(), test.subtypes, test.patients)
+    return {
+        **metrics,
+        "intervals": bootstrap_intervals(
+            test.labels,
+            test.scores,
+            test.patients,
+            threshold,
+            settings.bootstrap_resamples,
+            settings.seed,
+        ),
+        "bootstrap_resamples": settings.bootstrap_resamples,
+        "slices": slice_metrics(test.labels, test.scores, members, threshold),
+    }
+
+
+def _write_result(folder: str, result: dict[str, Any], rows: list[Prediction]) -> None:
+    with tf.io.gfile.GFile(os.path.join(folder, RESULT_FILE), "w") as file:
+        file.write(json.dumps(result, indent=1))
+    with tf.io.gfile.GFile(os.path.join(folder, PREDICTIONS_FILE), "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        columns = [name for name in Prediction._fields if name != "threshold"]
+        writer.writerow(columns)
+        # Nine significant digits give a float32 back as it was.
+        writer.writerows(
+            [*(getattr(row, name) for name in columns[:-1]), f"{row.probability:.9g}"]
+            for row in rows
+        )
+
+
+def save_calibrated(model: str, path: str, threshold: float) -> None:
+    """Writes the SavedModel of `model` to `path` with another threshold inside."""
+    loaded = tf.saved_model.load(model)
+    loaded.threshold.assign(threshold)
+    signatures = {name: loaded.signatures[name] for name in (SIGNATURE_BYTES, SIGNATURE_EXAMPLES)}
+    tf.saved_model.save(loaded, path, signatures=signatures)
+
+
+def _bless(blessing: types.Artifact, trained: types.Artifact, verdicts: dict[str, Verdict]) -> None:
+    """Writes the blessing that the stock Pusher and the stock resolvers read."""
+    blessed = all(verdict.passed for verdict in verdicts.values())
+    name, value = (
+        (constants.BLESSED_FILE_NAME, constants.BLESSED_VALUE)
+        if blessed
+        else (constants.NOT_BLESSED_FILE_NAME, constants.NOT_BLESSED_VALUE)
+    )
+    io_utils.write_string_file(os.path.join(blessing.uri, name), "")
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, trained.uri
+    )
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, trained.id)

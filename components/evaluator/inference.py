@@ -1,0 +1,138 @@
+"""One batched pass of a SavedModel over Examples, as a Beam transform."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+from apache_beam.utils.shared import Shared
+
+from components.errors import InputError
+from components.features import (
+    EXAMPLES,
+    FILE_NAME,
+    LABEL,
+    PATIENT,
+    PROBABILITY,
+    SIGNATURE_EXAMPLES,
+    SUBTYPE,
+    THRESHOLD,
+)
+from components.progress import advance
+
+# Large enough to fill two cores, small enough for full-size films.
+_BATCH = 32
+
+
+class Prediction(NamedTuple):
+    """What a model says of one film.
+
+    Attributes:
+        split: of the film.
+        file_name: of the film.
+        patient: of the film.
+        label: 0 NORMAL, 1 PNEUMONIA.
+        subtype: of the film.
+        probability: of pneumonia, a float32 value.
+        threshold: that the model holds, a float32 value.
+    """
+
+    split: str
+    file_name: str
+    patient: str
+    label: int
+    subtype: str
+    probability: float
+    threshold: float
+
+
+class Predictions(NamedTuple):
+    """The predictions of one split as arrays, in the order of the file names."""
+
+    file_names: list[str]
+    patients: list[str]
+    labels: np.ndarray
+    subtypes: list[str]
+    scores: np.ndarray
+
+
+class PredictFn(beam.DoFn):
+    """Batches of serialized Examples -> predictions, by the signature that servers offer too."""
+
+    def __init__(self, model: str, split: str, shared: Shared) -> None:
+        """Takes the SavedModel's folder; threads of one worker share one copy of it."""
+        self._path, self._split, self._shared = model, split, shared
+        self._model: Any = None
+
+    def setup(self) -> None:
+        """Loads the model."""
+        self._model = self._shared.acquire(lambda: tf.saved_model.load(self._path), tag=self._path)
+
+    def process(self, batch: Sequence[bytes]) -> Iterator[Prediction]:
+        """Predicts one batch."""
+        serve = self._model.signatures[SIGNATURE_EXAMPLES]
+        answer = {k: v.numpy() for k, v in serve(**{EXAMPLES: tf.constant(batch)}).items()}
+        advance("Predicting", len(batch))
+        for row, record in enumerate(batch):
+            feature = tf.train.Example.FromString(record).features.feature
+            yield Prediction(
+                split=self._split,
+                file_name=feature[FILE_NAME].bytes_list.value[0].decode(),
+                patient=feature[PATIENT].bytes_list.value[0].decode(),
+                label=int(feature[LABEL].int64_list.value[0]),
+                subtype=feature[SUBTYPE].bytes_list.value[0].decode(),
+                probability=float(answer[PROBABILITY][row]),
+                threshold=float(answer[THRESHOLD][row]),
+            )
+
+
+@beam.ptransform_fn
+def Predict(root: beam.Pipeline, model: str, splits: dict[str, str]) -> beam.PCollection:
+    """Reads Examples and predicts them.
+
+    Args:
+        root: the pipeline.
+        model: the SavedModel's folder.
+        splits: the folder of TFRecord files of each split.
+
+    Returns:
+        Predictions as lines of JSON.
+    """
+    shared = Shared()
+    return [
+        root
+        | f"Read[{split}]" >> beam.io.ReadFromTFRecord(f"{uri}/*")
+        | f"Batch[{split}]" >> beam.BatchElements(min_batch_size=_BATCH, max_batch_size=_BATCH)
+        | f"Predict[{split}]" >> beam.ParDo(PredictFn(model, split, shared))
+        | f"ToJson[{split}]" >> beam.Map(lambda row: json.dumps(row._asdict()))
+        for split, uri in splits.items()
+    ] | beam.Flatten()
+
+
+def read_predictions(pattern: str) -> list[Prediction]:
+    """Reads what a pipeline wrote, in the order of the file names."""
+    rows = []
+    for path in tf.io.gfile.glob(pattern):
+        with tf.io.gfile.GFile(path) as file:
+            rows += [Prediction(**json.loads(line)) for line in file]
+    return sorted(rows, key=lambda row: (row.split, row.file_name))
+
+
+def of_split(rows: Sequence[Prediction], split: str) -> Predictions:
+    """Returns one split's predictions as arrays.
+
+    Raises:
+        InputError: the split has none.
+    """
+    chosen = [row for row in rows if row.split == split]
+    if not chosen:
+        raise InputError(f"The {split} split holds no films to evaluate.")
+    return Predictions(
+        file_names=[row.file_name for row in chosen],
+        patients=[row.patient for row in chosen],
+        labels=np.array([row.label for row in chosen]),
+        subtypes=[row.subtype for row in chosen],
+        scores=np.array([row.probability for row in chosen], dtype=np.float32),
+    )

@@ -1,0 +1,85 @@
+"""The test metrics once more by TensorFlow Model Analysis, in the files that its tools open."""
+
+from collections.abc import Iterator
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tfx_bsl.public import tfxio
+
+from components.evaluator.cohorts import SLICES, cohorts
+from components.evaluator.inference import Predictions
+from components.features import LABEL, PROBABILITY
+
+# TFMA's AUC is a sum over this many thresholds; its default of 10,000 would be written into the
+# configuration one by one.
+_AUC_THRESHOLDS = 1000
+
+
+def eval_config(threshold: float) -> tfma.EvalConfig:
+    """Returns TFMA's configuration: the metrics at the threshold, overall and by slice."""
+    at_threshold = {"thresholds": [threshold]}
+    metrics = [
+        tfma.metrics.ExampleCount(name="example_count"),
+        tfma.metrics.AUC(name="auc", num_thresholds=_AUC_THRESHOLDS),
+        tfma.metrics.AUCPrecisionRecall(
+            name="auc_precision_recall", num_thresholds=_AUC_THRESHOLDS
+        ),
+        tfma.metrics.Recall(name="recall", **at_threshold),
+        tfma.metrics.Specificity(name="specificity", **at_threshold),
+        tfma.metrics.Precision(name="precision", **at_threshold),
+        tfma.metrics.BinaryAccuracy(name="accuracy", threshold=threshold),
+        tfma.metrics.ConfusionMatrixAtThresholds(name="confusion_matrix", **at_threshold),
+        tfma.metrics.CalibrationPlot(name="calibration_plot", num_buckets=10),
+        tfma.metrics.ConfusionMatrixPlot(name="confusion_matrix_plot"),
+    ]
+    return tfma.EvalConfig(
+        model_specs=[tfma.ModelSpec(label_key=LABEL, prediction_key=PROBABILITY)],
+        slicing_specs=[tfma.SlicingSpec(), *(tfma.SlicingSpec(feature_keys=[k]) for k in SLICES)],
+        metrics_specs=tfma.metrics.specs_from_metrics(metrics),
+    )
+
+
+def to_examples(predictions: Predictions) -> Iterator[bytes]:
+    """Yields each prediction as a serialized tf.train.Example with its label and slices."""
+    members = cohorts(predictions.labels.tolist(), predictions.subtypes, predictions.patients)
+    for label, score, slices in zip(predictions.labels, predictions.scores, members, strict=True):
+        feature = {
+            LABEL: tf.train.Feature(float_list=tf.train.FloatList(value=[label])),
+            PROBABILITY: tf.train.Feature(float_list=tf.train.FloatList(value=[score])),
+        }
+        for name, values in slices.items():
+            feature[name] = tf.train.Feature(
+                bytes_list=tf.train.BytesList(value=[value.encode() for value in values])
+            )
+        example = tf.train.Example(features=tf.train.Features(feature=feature))
+        yield example.SerializeToString(deterministic=True)
+
+
+def write_results(
+    pipeline: beam.Pipeline, predictions: Predictions, threshold: float, path: str
+) -> None:
+    """Adds TFMA's evaluation of the predictions to a Beam pipeline.
+
+    Args:
+        pipeline: to add to.
+        predictions: of the test split.
+        threshold: of the rule `probability >= threshold`.
+        path: folder for TFMA's files.
+    """
+    source = tfxio.TFExampleBeamRecord(
+        physical_format="inmem",
+        telemetry_descriptors=["YoudenEvaluator"],
+        raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
+    )
+    # TFMA counts a score at the threshold as negative, the served model as positive: the next
+    # smaller number makes both decide the same.
+    below = float(np.nextafter(np.float32(threshold), np.float32(0.0)))
+    _ = (
+        pipeline
+        | "Predictions" >> beam.Create(list(to_examples(predictions)))
+        | "ToArrow" >> source.BeamSource()
+        | "TFMA"
+        >> tfma.ExtractEvaluateAndWriteResults(eval_config=eval_config(below), output_path=path)
+    )

@@ -1,0 +1,1 @@
+"""ServingCheck: loads what would be pushed as a server would, and asks it things."""
