@@ -1,9 +1,34 @@
-"""ExampleValidator that stops the run on severe anomalies."""
+"""The curated schema, and ExampleValidator that stops the run on severe anomalies."""
 
-from tfx.components import ExampleValidator
+import hashlib
+from collections.abc import Mapping
+
+import tensorflow as tf
 from tfx.dsl.components.base import executor_spec
+from tfx.orchestration.portable import data_types
+from tfx.v1.components import ExampleValidator, ImportSchemaGen
 
+from components.drivers import PropertiesDriver
 from components.example_validator import executor
+
+
+class SchemaDriver(PropertiesDriver):
+    """Adds a hash of the schema's file, whose path alone would hide that it was edited."""
+
+    def extra_properties(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, str]:
+        """Returns the hash."""
+        with tf.io.gfile.GFile(execution_info.exec_properties["schema_file"], "rb") as file:
+            return {"schema_sha256": hashlib.sha256(file.read()).hexdigest()}
+
+
+class CuratedSchemaGen(ImportSchemaGen):
+    """The stock ImportSchemaGen, which runs again when the schema's file has changed.
+
+    Component `outputs` contains:
+    - `schema`: Channel of type `standard_artifacts.Schema`.
+    """
+
+    DRIVER_CLASS = SchemaDriver
 
 
 class StoppingExampleValidator(ExampleValidator):

@@ -1,0 +1,239 @@
+"""The configuration: one typed, validated object, from a preset or a file, and `--set`."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from components.errors import InputError
+
+PRESETS = ("demo", "seed")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ExampleGenConfig(_Section):
+    """How the data set is checked, split and balanced."""
+
+    eval_from: Literal["pool", "val"] = Field(
+        "pool", description="pool: cut eval from train and val; val: the val folder is eval"
+    )
+    eval_fraction: float = Field(0.15, gt=0.0, lt=1.0, description="of the pool's films")
+    undersampling: Literal["none"] | float = Field(
+        1.0, description="majority films kept for each minority film of train, or none"
+    )
+    max_bad_fraction: float = Field(0.05, ge=0.0, le=1.0, description="of files put aside")
+    max_bytes: int = Field(64 * 2**20, ge=1, description="of a file")
+    max_pixels: int = Field(50_000_000, ge=1, description="width x height of a film")
+    min_side: int = Field(32, ge=1, description="pixels of a film's shorter side")
+    max_aspect_ratio: float = Field(4.0, ge=1.0, description="longer side over shorter side")
+
+    @field_validator("undersampling", mode="before")
+    @classmethod
+    def _none_or_ratio(cls, value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value != "none" and not (number and value >= 1):  # type: ignore[operator]
+            raise ValueError("Input should be 'none' or a ratio of at least 1")
+        return value
+
+
+class ExampleValidatorConfig(_Section):
+    """What happens to a data set that breaks the schema."""
+
+    stop_on_anomalies: bool = Field(True, description="end the run on severe anomalies")
+
+
+class TransformConfig(_Section):
+    """The picture that the net sees."""
+
+    input_size: int = Field(224, ge=32, le=1024, description="side in pixels")
+    square: Literal["pad", "crop"] = Field(
+        "pad", description="pad: the whole film on black; crop: its middle"
+    )
+
+
+class AugmentationConfig(_Section):
+    """Bounds of the random changes of a training film."""
+
+    rotation: float = Field(10.0, ge=0.0, le=180.0, description="degrees")
+    shift: float = Field(0.05, ge=0.0, le=0.5, description="of the side")
+    zoom: float = Field(0.1, ge=0.0, lt=1.0, description="of the scale")
+    brightness: float = Field(0.1, ge=0.0, le=1.0, description="of the grey range")
+    contrast: float = Field(0.1, ge=0.0, le=1.0, description="of the distance to the mean")
+    flip: bool = Field(False, description="mirror half of the films; the heart has a side")
+
+
+class TrainerConfig(_Section):
+    """The net and how it is trained."""
+
+    backbone: str = Field("imagenet", description="imagenet, none, or a Keras model file")
+    epochs: int = Field(10, ge=1, le=1000)
+    batch_size: int = Field(32, ge=2, le=4096, multiple_of=2, description="half of each class")
+    learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="of Adam")
+    dense_units: int = Field(128, ge=1, le=65536)
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+    patience: int = Field(10, ge=1, description="epochs without a better eval AUC before the end")
+    views: int | None = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="augmented views of each film that the frozen net sees, once each; null: a "
+        "new view every epoch, the frozen net run again every time",
+    )
+    augmentation: AugmentationConfig = AugmentationConfig()
+
+
+class GateConfig(_Section):
+    """Lowest test metrics of a model that may be pushed; null switches a bound off."""
+
+    auc: float | None = Field(0.90, ge=0.0, le=1.0)
+    recall: float | None = Field(0.90, ge=0.0, le=1.0)
+    specificity: float | None = Field(0.50, ge=0.0, le=1.0)
+
+
+class EvaluatorConfig(_Section):
+    """How a model is measured and judged."""
+
+    gate: GateConfig = GateConfig()
+    champion_tolerance: float = Field(
+        0.01, ge=0.0, le=1.0, description="AUC and balanced accuracy below the served model's"
+    )
+    bootstrap_resamples: int = Field(2000, ge=100, le=100_000)
+
+
+class PusherConfig(_Section):
+    """Where a model goes."""
+
+    model_name: str = Field("pneumonia", pattern=r"^[a-z0-9][a-z0-9_-]*$")
+
+
+class BeamConfig(_Section):
+    """How the Beam steps run."""
+
+    workers: int = Field(1, ge=1, le=256, description="processes; 1 runs in this one")
+
+
+class Config(_Section):
+    """The whole configuration of a run, but for the paths."""
+
+    seed: int = Field(1, ge=0, lt=2**31)
+    example_gen: ExampleGenConfig = ExampleGenConfig()
+    example_validator: ExampleValidatorConfig = ExampleValidatorConfig()
+    transform: TransformConfig = TransformConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+    pusher: PusherConfig = PusherConfig()
+    beam: BeamConfig = BeamConfig()
+
+    def to_yaml(self) -> str:
+        """Returns the configuration as YAML, every value given."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that reads 1e-3 as a number, as YAML 1.2 does and PyYAML does not."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def load_config(source: str, overrides: Sequence[str] = ()) -> Config:
+    """Reads a configuration.
+
+    Args:
+        source: name of a preset, or path of a YAML file; what it leaves out has the default.
+        overrides: `section.key=value` each, the value in YAML.
+
+    Returns:
+        The validated configuration.
+
+    Raises:
+        InputError: no such file, no YAML, an unknown key, a wrong type or an impossible value.
+    """
+    content = _read(source)
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_explain(error)) from error
+
+
+def _read(source: str) -> dict[str, Any]:
+    if source in PRESETS:
+        text = resources.files("pipeline").joinpath(f"presets/{source}.yaml").read_text("utf-8")
+    elif Path(source).is_file():
+        try:
+            text = Path(source).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"The configuration file {source} cannot be read: {error}.") from error
+    else:
+        raise InputError(
+            f"--config {source} is neither a preset ({', '.join(PRESETS)}) nor a file."
+        )
+    content = _parse(text, f"The configuration file {source}")
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"The configuration file {source} holds a {type(content).__name__}, not "
+                         "sections with keys.")
+    return content
+
+
+def _parse(text: str, what: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} is not valid YAML: {' '.join(str(error).split())}.") from error
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    path, separator, value = override.partition("=")
+    keys = path.strip().split(".")
+    if not separator or not all(keys):
+        raise InputError(f"--set {override} is not of the form section.key=value.")
+    for key in keys[:-1]:
+        inner = content.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"--set {override}: {key} is a value, not a section.")
+        content = inner
+    content[keys[-1]] = _parse(value, f"--set {override}: the value")
+
+
+def _explain(error: ValidationError) -> str:
+    """Returns one sentence for the first error: key, value, what is allowed."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if not _is_union_branch(part)]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        allowed = _keys_of(path[:-1])
+        near = difflib.get_close_matches(path[-1], allowed, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"The setting {key} is unknown ({hint}allowed here: {', '.join(allowed)})."
+    if first["type"] == "model_type":
+        return f"The setting {key} is {first['input']!r}: it is a section with keys of its own."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"The setting {key} is {first['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def _is_union_branch(part: object) -> bool:
+    # Pydantic names the branch of a union it tried: "float", "literal['none']".
+    return isinstance(part, str) and (part in ("float", "int", "str") or part.startswith("literal["))
+
+
+def _keys_of(path: Sequence[str]) -> list[str]:
+    model: Any = Config
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

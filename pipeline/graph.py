@@ -1,0 +1,161 @@
+"""The graph: the one description of the pipeline, the same on every runner."""
+
+import os
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2
+from tfx.v1.components import ExampleValidator, StatisticsGen, Transform
+
+from components import example_validator
+from components.evaluator.component import YoudenEvaluator
+from components.evaluator.settings import Settings as EvaluatorSettings
+from components.example_gen.component import ChestXrayExampleGen
+from components.example_gen.images import Limits
+from components.example_gen.settings import Settings as ExampleGenSettings
+from components.example_validator.component import CuratedSchemaGen, StoppingExampleValidator
+from components.pusher.component import WholeVersionPusher
+from components.serving_check.component import ServingCheck
+from components.trainer.component import BackboneTrainer
+from components.trainer.settings import Augmentation
+from components.trainer.settings import Settings as TrainerSettings
+from pipeline.config import Config
+
+NAME = "chest-xray-pneumonia"
+# Code that nodes import by name, so that it need not travel with the pipeline.
+PREPROCESSING_FN = "components.transform.preprocessing.preprocessing_fn"
+RUN_FN = "components.trainer.run_fn.run_fn"
+SCHEMA_FILE = os.path.join(os.path.dirname(example_validator.__file__), "schema.pbtxt")
+
+
+def create_pipeline(
+    config: Config,
+    data: str,
+    pipeline_root: str,
+    push_destination: str,
+    metadata_connection: metadata_store_pb2.ConnectionConfig | None = None,
+) -> Pipeline:
+    """Builds the pipeline; reads and writes nothing.
+
+    Args:
+        config: what to do.
+        data: the data set's folder, as the first node sees it.
+        pipeline_root: where the nodes' artifacts go.
+        push_destination: the folder of versions that a model server watches.
+        metadata_connection: of MLMD, for runners that keep it themselves.
+
+    Returns:
+        The graph from films to a pushed model.
+    """
+    example_gen = ChestXrayExampleGen(data, example_gen_settings(config))
+    schema_gen = CuratedSchemaGen(schema_file=SCHEMA_FILE).with_id("SchemaGen")
+    # The schema tells the statistics that `image` is no word to count.
+    statistics_gen = StatisticsGen(
+        examples=example_gen.outputs["examples"], schema=schema_gen.outputs["schema"]
+    )
+    stop = config.example_validator.stop_on_anomalies
+    validator = (StoppingExampleValidator if stop else ExampleValidator)(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    ).with_id("ExampleValidator")
+    transform = Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn=PREPROCESSING_FN,
+        custom_config=config.transform.model_dump(),
+        # Statistics of PNG bytes tell nothing.
+        disable_statistics=True,
+    )
+    # Nothing passes from one to the other, but data that are refused are not to be transformed.
+    transform.add_upstream_node(validator)
+    trainer = BackboneTrainer(
+        run_fn=RUN_FN,
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        custom_config=trainer_settings(config, pipeline_root).to_custom_config(),
+    ).with_id("Trainer")
+    evaluator = YoudenEvaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        settings=EvaluatorSettings(
+            gate=config.evaluator.gate.model_dump(),
+            champion_tolerance=config.evaluator.champion_tolerance,
+            bootstrap_resamples=config.evaluator.bootstrap_resamples,
+            seed=config.seed,
+        ),
+        push_destination=push_destination,
+    )
+    serving_check = ServingCheck(
+        examples=example_gen.outputs["examples"],
+        model=evaluator.outputs["calibrated_model"],
+        evaluation=evaluator.outputs["evaluation"],
+        model_blessing=evaluator.outputs["blessing"],
+    )
+    # The model comes with the infrastructure's blessing: the one with warm-up requests inside.
+    pusher = WholeVersionPusher(
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["infra_blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=push_destination)
+        ),
+    ).with_id("Pusher")
+    return Pipeline(
+        pipeline_name=NAME,
+        pipeline_root=pipeline_root,
+        components=[
+            example_gen,
+            schema_gen,
+            statistics_gen,
+            validator,
+            transform,
+            trainer,
+            evaluator,
+            serving_check,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata_connection,
+        beam_pipeline_args=beam_args(config.beam.workers),
+    )
+
+
+def beam_args(workers: int) -> list[str]:
+    """Returns Beam's arguments for a number of processes on this machine.
+
+    The runner is named: DirectRunner stands for another one in later releases of Beam.
+    """
+    if workers == 1:
+        return ["--runner=FnApiRunner", "--direct_running_mode=in_memory"]
+    return [
+        "--runner=FnApiRunner",
+        "--direct_running_mode=multi_processing",
+        f"--direct_num_workers={workers}",
+    ]
+
+
+def example_gen_settings(config: Config) -> ExampleGenSettings:
+    """Returns the settings of ChestXrayExampleGen."""
+    section = config.example_gen
+    return ExampleGenSettings(
+        seed=config.seed,
+        eval_from=section.eval_from,
+        eval_fraction=section.eval_fraction,
+        undersampling_ratio=None if section.undersampling == "none" else section.undersampling,
+        max_bad_fraction=section.max_bad_fraction,
+        limits=Limits(
+            max_bytes=section.max_bytes,
+            max_pixels=section.max_pixels,
+            min_side=section.min_side,
+            max_aspect_ratio=section.max_aspect_ratio,
+        ),
+    )
+
+
+def trainer_settings(config: Config, pipeline_root: str) -> TrainerSettings:
+    """Returns the settings of the Trainer, whose checkpoints lie under the pipeline's root."""
+    section = config.trainer.model_dump()
+    return TrainerSettings(
+        **{**section, "augmentation": Augmentation(**section["augmentation"])},
+        input_size=config.transform.input_size,
+        seed=config.seed,
+        work_dir=os.path.join(pipeline_root, "Trainer", "unfinished"),
+    )

@@ -1,0 +1,94 @@
+"""What a run did, read back from ML Metadata."""
+
+from typing import Any, NamedTuple
+
+from ml_metadata.metadata_store import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+
+
+class Output(NamedTuple):
+    """An artifact that a node gave out.
+
+    Attributes:
+        key: the output's name.
+        artifact: MLMD's number of it.
+        uri: its folder.
+        properties: its custom properties.
+    """
+
+    key: str
+    artifact: int
+    uri: str
+    properties: dict[str, Any]
+
+
+class NodeRun(NamedTuple):
+    """A node in one run.
+
+    Attributes:
+        node: its name.
+        execution: MLMD's number of the execution.
+        state: COMPLETE, CACHED or FAILED.
+        outputs: its artifacts, which an earlier run may have made.
+    """
+
+    node: str
+    execution: int
+    state: str
+    outputs: list[Output]
+
+    def output(self, key: str) -> Output:
+        """Returns the only artifact under a key."""
+        (found,) = [output for output in self.outputs if output.key == key]
+        return found
+
+
+def latest_run(database: str) -> dict[str, NodeRun]:
+    """Reads the newest run of a run folder.
+
+    Args:
+        database: path of MLMD's SQLite file.
+
+    Returns:
+        The nodes that ran, by name, in the order in which they ran.
+    """
+    store = metadata_store.MetadataStore(metadata.sqlite_metadata_connection_config(database))
+    runs = store.get_contexts_by_type("pipeline_run")
+    if not runs:
+        return {}
+    newest = max(runs, key=lambda run: run.id)
+    executions = sorted(store.get_executions_by_context(newest.id), key=lambda e: e.id)
+    found = (_node_run(store, execution) for execution in executions)
+    return {run.node: run for run in found}
+
+
+def _node_run(
+    store: metadata_store.MetadataStore, execution: metadata_store_pb2.Execution
+) -> NodeRun:
+    contexts = store.get_contexts_by_execution(execution.id)
+    # A node's context is named `<pipeline>.<node>`.
+    (node,) = [context.name.split(".", 1)[1] for context in contexts if context.type == "node"]
+    events = [
+        event
+        for event in store.get_events_by_execution_ids([execution.id])
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    artifacts = {
+        artifact.id: artifact
+        for artifact in store.get_artifacts_by_id([event.artifact_id for event in events])
+    }
+    return NodeRun(
+        node=node,
+        execution=execution.id,
+        state=metadata_store_pb2.Execution.State.Name(execution.last_known_state),
+        outputs=[_output(event, artifacts[event.artifact_id]) for event in events],
+    )
+
+
+def _output(event: metadata_store_pb2.Event, artifact: metadata_store_pb2.Artifact) -> Output:
+    properties = {
+        name: getattr(value, value.WhichOneof("value"))
+        for name, value in artifact.custom_properties.items()
+    }
+    return Output(event.path.steps[0].key, artifact.id, artifact.uri, properties)
