@@ -89,6 +89,11 @@ class TrainerConfig(_Section):
     )
     augmentation: AugmentationConfig = AugmentationConfig()
 
+    @field_validator("backbone")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return value if value in ("imagenet", "none") else str(Path(value).absolute())
+
 
 class GateConfig(_Section):
     """Lowest test metrics of a model that may be pushed; null switches a bound off."""
@@ -186,8 +191,10 @@ def _read(source: str) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise InputError(f"The configuration file {source} holds a {type(content).__name__}, not "
-                         "sections with keys.")
+        raise InputError(
+            f"The configuration file {source} holds a {type(content).__name__}, not "
+            "sections with keys."
+        )
     return content
 
 
@@ -229,7 +236,9 @@ def _explain(error: ValidationError) -> str:
 
 def _is_union_branch(part: object) -> bool:
     # Pydantic names the branch of a union it tried: "float", "literal['none']".
-    return isinstance(part, str) and (part in ("float", "int", "str") or part.startswith("literal["))
+    return isinstance(part, str) and (
+        part in ("float", "int", "str") or part.startswith("literal[")
+    )
 
 
 def _keys_of(path: Sequence[str]) -> list[str]:

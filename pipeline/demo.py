@@ -5,13 +5,11 @@ a real set (many sizes, a few colour and PNG files, corrupt and double ones, sev
 patient) and as hard as a small net can take: it tells the classes apart, but not perfectly.
 """
 
-import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Literal
 

@@ -1,58 +1,23 @@
 """The pipeline on this machine, by LocalDagRunner."""
 
-import fcntl
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from absl import logging as absl_logging
+from tfx.dsl.compiler.compiler import Compiler
 from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto.orchestration import pipeline_pb2
 
-from components.errors import InputError
+from components.evaluator.champion import latest_version
 from components.example_gen import files
 from components.trainer.backbone import check_backbone
 from pipeline.config import Config
 from pipeline.graph import create_pipeline
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """Where a run keeps what it makes."""
-
-    root: Path
-
-    @property
-    def metadata(self) -> Path:
-        """MLMD's SQLite file."""
-        return self.root / "metadata.sqlite"
-
-    @property
-    def artifacts(self) -> Path:
-        """The nodes' outputs, one folder a node."""
-        return self.root / "artifacts"
-
-    def serving_model(self, name: str) -> Path:
-        """The folder of versions that a model server watches."""
-        return self.root / "serving_model" / name
-
-    @property
-    def report(self) -> Path:
-        """The report and what goes with it."""
-        return self.root / "report"
-
-    @property
-    def log(self) -> Path:
-        """What TFX, Beam and TensorFlow say."""
-        return self.root / "run.log"
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.root / "config.yaml"
+from pipeline.run_folder import RunFolder
 
 
 @dataclass
@@ -103,28 +68,6 @@ def check_before(config: Config, data: str) -> None:
     check_backbone(config.trainer.backbone)
 
 
-@contextmanager
-def locked(folder: RunFolder) -> Iterator[None]:
-    """Makes the run folder and keeps other runs out of it meanwhile.
-
-    Raises:
-        InputError: the folder cannot be written, or another run is in it.
-    """
-    try:
-        folder.report.mkdir(parents=True, exist_ok=True)
-        lock = open(folder.root / ".lock", "w")  # noqa: SIM115 - held to the end of the block
-    except OSError as error:
-        raise InputError(
-            f"The output folder {folder.root} cannot be written: {error.strerror}."
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"Another run is using the output folder {folder.root}.") from error
-        yield
-
-
 def run_pipeline(
     config: Config, data: str, folder: RunFolder, on_start: OnStart, on_end: OnEnd
 ) -> NodeTimes:
@@ -143,11 +86,12 @@ def run_pipeline(
     Raises:
         InputError: the data or a setting cannot be used.
     """
+    serving_model = str(folder.serving_model(config.pusher.model_name))
     pipeline = create_pipeline(
         config,
         data,
         str(folder.artifacts),
-        str(folder.serving_model(config.pusher.model_name)),
+        serving_model,
         metadata.sqlite_metadata_connection_config(str(folder.metadata)),
     )
     folder.config.write_text(config.to_yaml(), encoding="utf-8")
@@ -156,8 +100,17 @@ def run_pipeline(
     logger = absl_logging.get_absl_logger()
     logger.addHandler(watch)
     try:
-        LocalDagRunner().run(pipeline)
+        LocalDagRunner().run_with_ir(_compile(pipeline, serving_model))
     finally:
         logger.removeHandler(watch)
     return watch.times
 
+
+def _compile(pipeline: Pipeline, serving_model: str) -> pipeline_pb2.Pipeline:
+    """Compiles the graph; where nothing is served, Pusher runs whatever its cache says."""
+    compiled = Compiler().compile(pipeline)
+    if not latest_version(serving_model):
+        for node in compiled.nodes:
+            if node.pipeline_node.node_info.id == "Pusher":
+                node.pipeline_node.execution_options.caching_options.enable_cache = False
+    return compiled

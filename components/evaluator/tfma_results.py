@@ -29,7 +29,6 @@ def eval_config(threshold: float) -> tfma.EvalConfig:
         tfma.metrics.Recall(name="recall", **at_threshold),
         tfma.metrics.Specificity(name="specificity", **at_threshold),
         tfma.metrics.Precision(name="precision", **at_threshold),
-        tfma.metrics.BinaryAccuracy(name="accuracy", threshold=threshold),
         tfma.metrics.ConfusionMatrixAtThresholds(name="confusion_matrix", **at_threshold),
         tfma.metrics.CalibrationPlot(name="calibration_plot", num_buckets=10),
         tfma.metrics.ConfusionMatrixPlot(name="confusion_matrix_plot"),

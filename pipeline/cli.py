@@ -1,0 +1,139 @@
+"""The command line, `cxr`. TFX takes many seconds to import, so nothing here imports it early."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import BadFilmsError, InputError
+from pipeline.run_folder import RunFolder, locked
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.config import Config
+
+PUSHED, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
+_DEMO = "demo"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns the exit status.
+
+    Args:
+        arguments: of the command line; the process' own by default.
+
+    Returns:
+        0 a model was pushed; 1 something failed; 2 bad input or configuration; 3 the gate refused
+        the model.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except InputError as error:
+        print(f"cxr: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("cxr: interrupted; run again to go on from here.", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cxr",
+        description="Trains, gates and serves a second reader for pneumonia on paediatric chest "
+        "radiographs. Decision support, not a medical device.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="from a folder of films to a pushed model, on this machine",
+        description="Runs the pipeline on this machine. Exit status: 0 a model was pushed, 3 the "
+        "gate refused it, 2 bad input or configuration, 1 anything else.",
+    )
+    run.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with train, test and perhaps val, each with NORMAL and PNEUMONIA; with "
+        "--config demo, generated films by default",
+    )
+    run.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="folder of the run; made if absent",
+    )
+    run.add_argument(
+        "--config", default="seed", metavar="NAME|FILE", help="a preset (demo, seed) or a YAML file"
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change one setting, such as trainer.epochs=5; may be given again",
+    )
+    run.add_argument("-v", "--verbose", action="store_true", help="show TFX's log on the screen")
+    run.set_defaults(command=_run)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pipeline.config import load_config
+    from pipeline.display import screen
+
+    config = load_config(options.config, options.overrides)
+    if options.data is None and options.config != _DEMO:
+        raise InputError(
+            f"--data is missing: --config {options.config} needs a folder of films; only "
+            f"--config {_DEMO} makes its own."
+        )
+    if options.data is not None and not options.data.is_dir():
+        raise InputError(f"The data folder {options.data} does not exist or is no folder.")
+    # Before TensorFlow is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if options.verbose else "2")
+    folder = RunFolder(options.output.resolve())
+    with locked(folder), screen(folder.log, options.verbose) as console:
+        try:
+            return _run_here(config, options.data, folder, console)
+        except (InputError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            first = (str(error).strip().splitlines() or [""])[0]
+            console.print(f"Failed: {type(error).__name__}: {first}", soft_wrap=True, markup=False)
+            console.print(f"The whole story is in {folder.log}", soft_wrap=True, markup=False)
+            return FAILED
+
+
+def _run_here(config: "Config", data: Path | None, folder: RunFolder, console: "Console") -> int:
+    console.print(f"Run folder: {folder.root}", soft_wrap=True, highlight=False)
+    from components import progress
+    from pipeline import local, results
+    from pipeline.demo import write_demo_data
+    from pipeline.display import Display, show_results
+
+    if data is None:
+        data = folder.root / "data"
+        write_demo_data(data)
+    local.check_before(config, str(data.resolve()))
+    display = Display(console)
+    try:
+        with display.live(), progress.listen(display.advance):
+            times = local.run_pipeline(
+                config, str(data.resolve()), folder, display.start, display.end
+            )
+    except BadFilmsError as error:
+        results.write_quarantine(folder, error.quarantine)
+        raise
+    metrics = results.conclude(config, folder, times)
+    show_results(console, metrics, folder.report / "report.html")
+    if metrics["pushed"]:
+        return PUSHED
+    return FAILED if metrics["blessed"] else REFUSED

@@ -1,0 +1,151 @@
+"""What a person sees of a run: a line a node, a bar in the long ones, the table at the end."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+@contextmanager
+def screen(log: Path, verbose: bool) -> Iterator[Console]:
+    """Gives a console to write to, while all else that is printed goes to a file.
+
+    The file descriptors are redirected, since libraries in C++ write past Python.
+
+    Args:
+        log: the file, to which is appended.
+        verbose: leave everything on the screen instead.
+    """
+    if verbose:
+        yield Console()
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept_out, kept_err = os.dup(1), os.dup(2)
+    with log.open("ab") as file, os.fdopen(os.dup(1), "w") as terminal:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield Console(file=terminal)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(kept_out, 1)
+            os.dup2(kept_err, 2)
+            os.close(kept_out)
+            os.close(kept_err)
+
+
+class Display:
+    """Shows nodes as they run; on a terminal with a bar, elsewhere line by line."""
+
+    def __init__(self, console: Console) -> None:
+        """Takes the console to write to."""
+        self._console = console
+        self._progress = Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Draws the bars inside the block."""
+        with self._progress:
+            yield
+
+    def start(self, node: str) -> None:
+        """Announces a node."""
+        self._tasks[node] = self._progress.add_task(node, total=None)
+        if not self._console.is_terminal:
+            self._console.print(f"{node} ...")
+
+    def end(self, node: str, seconds: float, cached: bool) -> None:
+        """Says how long a node took, and clears its bars."""
+        for task in self._tasks.values():
+            self._progress.remove_task(task)
+        self._tasks.clear()
+        took = "from cache" if cached else f"{seconds:.1f} s"
+        self._console.print(f"{node:<22} {took:>10}", highlight=False)
+
+    def advance(self, task: str, done: int, total: int | None) -> None:
+        """Moves the bar of what a node is at; see `components.progress`."""
+        if task not in self._tasks:
+            self._tasks[task] = self._progress.add_task(task, total=None)
+        if total is not None:
+            self._progress.update(self._tasks[task], total=total)
+        self._progress.advance(self._tasks[task], done)
+
+
+def show_results(console: Console, metrics: Mapping[str, Any], report: Path) -> None:
+    """Prints the table at the end of a run.
+
+    Args:
+        console: to print to.
+        metrics: the content of metrics.json.
+        report: path of the report.
+    """
+    console.print(_counts(metrics["counts"]))
+    console.print(_metrics(metrics))
+    console.print(_gate(metrics["gate"]))
+    if metrics["backbone"] == "none":
+        console.print("The net's weights are random: this shows the pipeline, not a detector.")
+    if metrics["pushed"]:
+        verdict = f"Pushed version {metrics['pushed_version']}: {metrics['model_path']}"
+    elif metrics["blessed"]:
+        verdict = f"Not pushed: {metrics['serving_check']['refused']}"
+    else:
+        failed = [name for name, verdict in metrics["gate"].items() if not verdict["passed"]]
+        verdict = f"Refused by the gate ({', '.join(failed)}): nothing was pushed"
+    console.print(verdict, soft_wrap=True, highlight=False)
+    console.print(f"Report: {report}", soft_wrap=True, highlight=False)
+    console.print(metrics["notice"], soft_wrap=True, highlight=False)
+
+
+def _counts(counts: Mapping[str, Any]) -> Table:
+    table = Table("Films", "split", "NORMAL", "PNEUMONIA", title="Data")
+    for fate, splits in counts.items():
+        for split, classes in splits.items():
+            table.add_row(
+                fate, split, str(classes.get("NORMAL", 0)), str(classes.get("PNEUMONIA", 0))
+            )
+    return table
+
+
+def _metrics(metrics: Mapping[str, Any]) -> Table:
+    table = Table("Metric", "value", "95 % interval", title=f"On the {metrics['split']} split")
+    table.add_row("threshold", f"{metrics['threshold']:.4f}", "by Youden's J on eval")
+    for name in ("auc", "accuracy", "recall", "specificity", "precision", "f1"):
+        low, high = metrics["intervals"][name]
+        table.add_row(name, _number(metrics[name]), f"{_number(low)} to {_number(high)}")
+    table.add_row("loss", _number(metrics["loss"]), "")
+    counts = metrics["confusion_matrix"]
+    table.add_row("tn fp fn tp", " ".join(str(counts[key]) for key in ("tn", "fp", "fn", "tp")), "")
+    return table
+
+
+def _gate(gate: Mapping[str, Any]) -> Table:
+    table = Table("Gate", "value", "at least", "", title="May it be served?")
+    for name, verdict in gate.items():
+        table.add_row(
+            name,
+            _number(verdict["value"]),
+            _number(verdict["bound"]),
+            "passed" if verdict["passed"] else "REFUSED",
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

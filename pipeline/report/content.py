@@ -1,0 +1,77 @@
+"""What the report is made of, and how its numbers are written."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# A value that is not there, or that has no meaning (a ratio of nothing to nothing).
+MISSING = "\N{EN DASH}"
+
+_DECIMALS = 3
+_MOST_DECIMALS = 9  # a float32 has no more
+
+
+@dataclass(frozen=True)
+class Content:
+    """The results of one run.
+
+    Attributes:
+        metrics: the content of metrics.json.
+        predictions: one row a film of eval and test: `split`, `file_name`, `patient`, `label`
+            (0 or 1), `subtype`, `probability`.
+        history: one row an epoch: `epoch`, `loss`, `accuracy`, `eval_loss`, `eval_auc`.
+        quarantine: the files put aside, (file, reason) each.
+        config: the resolved configuration, nested.
+        lineage: one row a node: `node`, `execution` (its id in ML Metadata), `state` (`COMPLETE`
+            or `CACHED`), `outputs`, a list of `key`, `artifact` (id) and `uri`.
+    """
+
+    metrics: Mapping[str, Any]
+    predictions: Sequence[Mapping[str, Any]]
+    history: Sequence[Mapping[str, float]]
+    quarantine: Sequence[tuple[str, str]]
+    config: Mapping[str, Any]
+    lineage: Sequence[Mapping[str, Any]]
+
+
+def finite(value: float | None) -> float | None:
+    """Returns the value, None where it is not a finite number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def format_number(value: float | None, decimals: int = _DECIMALS) -> str:
+    """Returns a number with a fixed count of decimals; a dash for None and NaN."""
+    number = finite(value)
+    return MISSING if number is None else f"{number:.{decimals}f}"
+
+
+def format_pair(first: float | None, second: float | None) -> tuple[str, str]:
+    """Returns two numbers with as many decimals, three at least, as tell them apart.
+
+    Where 0.8999 misses a bound of 0.9, "0.900 misses 0.900" would read as a mistake.
+    """
+    for decimals in range(_DECIMALS, _MOST_DECIMALS + 1):
+        pair = format_number(first, decimals), format_number(second, decimals)
+        if pair[0] != pair[1]:
+            return pair
+    return format_number(first), format_number(second)
+
+
+def format_interval(bounds: Sequence[float | None] | None) -> str:
+    """Returns `low to high`; a dash where either bound is missing."""
+    known = [bound for bound in bounds or () if finite(bound) is not None]
+    return " to ".join(map(format_number, known)) if len(known) == 2 else MISSING
+
+
+def format_seconds(value: float | None) -> str:
+    """Returns a duration: `4.2 s`, `3 min 05 s` or `2 h 07 min`; a dash for None and NaN."""
+    number = finite(value)
+    if number is None:
+        return MISSING
+    if round(number, 1) < 60:
+        return f"{number:.1f} s"
+    minutes, seconds = divmod(round(number), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,149 @@
+"""What came of a run: metrics.json, the quarantine list and the report, from its artifacts."""
+
+import csv
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from components.errors import InputError
+from components.evaluator.executor import (
+    BLESSING_KEY,
+    EVALUATION_KEY,
+    PREDICTIONS_FILE,
+    RESULT_FILE,
+)
+from components.example_gen.executor import EXAMPLES_KEY, QUARANTINE_FILE, SUMMARY_FILE
+from components.serving_check.executor import INFRA_BLESSING_KEY, REPORT_FILE
+from components.trainer.run_fn import COST_FILE
+from components.trainer.training import HISTORY_FILE
+from pipeline.config import Config
+from pipeline.lineage import NodeRun, latest_run
+from pipeline.local import NodeTimes
+from pipeline.report.content import Content
+from pipeline.report.render import render
+from pipeline.run_folder import RunFolder
+
+NOTICE = (
+    "Decision support, not a medical device: a second reader for paediatric chest radiographs "
+    "that has not been validated for clinical use. A physician decides."
+)
+_PACKAGES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "numpy")
+
+
+def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, Any]:
+    """Writes `report/` of the run that has just ended, and returns the metrics.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        times: seconds per node.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        InputError: the version that an earlier run pushed has been removed since.
+    """
+    run = latest_run(str(folder.metadata))
+    examples = run["ChestXrayExampleGen"].output(EXAMPLES_KEY).uri
+    evaluation = run["YoudenEvaluator"].output(EVALUATION_KEY).uri
+    training = run["Trainer"].output("model_run").uri
+    pushed = run["Pusher"].output("pushed_model").properties
+    if pushed.get("pushed") and not os.path.isdir(pushed["pushed_destination"]):
+        raise InputError(
+            f"Version {pushed['pushed_version']} of this model was pushed before and has been "
+            f"removed since: put {pushed['pushed_destination']} back, or run with another --output."
+        )
+    metrics = {
+        "notice": NOTICE,
+        **_read_json(evaluation, RESULT_FILE),
+        "pushed": bool(pushed.get("pushed")),
+        "pushed_version": pushed.get("pushed_version"),
+        "model_path": pushed.get("pushed_destination"),
+        "blessed": bool(run["YoudenEvaluator"].output(BLESSING_KEY).properties["blessed"]),
+        "serving_check": _read_json(
+            run["ServingCheck"].output(INFRA_BLESSING_KEY).uri, REPORT_FILE
+        ),
+        "counts": _read_json(examples, SUMMARY_FILE),
+        "training_cost": _read_json(training, COST_FILE),
+        "backbone": config.trainer.backbone,
+        "timings": {node: round(seconds, 2) for node, seconds in times.seconds.items()},
+        "cached": times.cached,
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+    metrics["youden"] = metrics["threshold"]
+    metrics["threshold"] = metrics["youden"]["threshold"]
+    metrics = _without_nan(metrics)
+    quarantine = _read_quarantine(os.path.join(examples, QUARANTINE_FILE))
+    content = Content(
+        metrics=metrics,
+        predictions=_read_predictions(os.path.join(evaluation, PREDICTIONS_FILE)),
+        history=_read_json(training, HISTORY_FILE),
+        quarantine=quarantine,
+        config=config.model_dump(),
+        lineage=[_lineage(node) for node in run.values()],
+    )
+    write_quarantine(folder, quarantine)
+    _replace(folder.report / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False))
+    _replace(folder.report / "report.html", render(content))
+    return metrics
+
+
+def write_quarantine(folder: RunFolder, rows: Sequence[tuple[str, str]]) -> None:
+    """Writes report/quarantine.csv: each file that was put aside, and why."""
+    part = folder.report / "quarantine.csv.part"
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "reason"])
+        writer.writerows(rows)
+    part.replace(folder.report / "quarantine.csv")
+
+
+def _read_json(folder: str, name: str) -> Any:
+    return json.loads(Path(folder, name).read_text(encoding="utf-8"))
+
+
+def _read_quarantine(path: str) -> list[tuple[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return [(row["file"], row["reason"]) for row in csv.DictReader(file)]
+
+
+def _read_predictions(path: str) -> list[dict[str, Any]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return [
+            {**row, "label": int(row["label"]), "probability": float(row["probability"])}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _lineage(node: NodeRun) -> dict[str, Any]:
+    return {
+        "node": node.node,
+        "execution": node.execution,
+        "state": node.state,
+        "outputs": [
+            {"key": output.key, "artifact": output.artifact, "uri": output.uri}
+            for output in node.outputs
+        ],
+    }
+
+
+def _without_nan(value: Any) -> Any:
+    """Replaces what JSON cannot say by null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return value
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
