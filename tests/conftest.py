@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from films import Layout, write_films
 
 # Before TensorFlow is imported: errors only.

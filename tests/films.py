@@ -10,7 +10,9 @@ import numpy as np
 Layout = Mapping[str, Mapping[str, int]]
 
 
-def tiny_film(seed: int, *, pneumonia: bool = False, height: int = 40, width: int = 48) -> np.ndarray:
+def tiny_film(
+    seed: int, *, pneumonia: bool = False, height: int = 40, width: int = 48
+) -> np.ndarray:
     """A bright spine between dark lungs; a finding brightens the lungs. uint8 [H, W]."""
     rng = np.random.default_rng(seed)
     film = np.full((height, width), 25.0)

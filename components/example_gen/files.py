@@ -125,7 +125,7 @@ def refusal(path: str, max_bytes: int) -> str | None:
 
 
 def fingerprint(data: str) -> str:
-    """Returns a hash over the name, size and modification time (ns) of every film.
+    """Returns a hash over the name, size and times of change (ns) of every film.
 
     Raises:
         InputError: see `find_class_folders`.
@@ -133,10 +133,19 @@ def fingerprint(data: str) -> str:
     digest = hashlib.sha256()
     for folder in find_class_folders(data):
         for name in sorted(list_names(folder.path)):
-            try:
-                stat = tf.io.gfile.stat(os.path.join(folder.path, name))
-                state = f"{stat.length}/{stat.mtime_nsec}"
-            except tf.errors.OpError:
-                state = "unreadable"
+            state = _state(os.path.join(folder.path, name))
             digest.update(f"{folder.folder}/{folder.label}/{name}/{state}\n".encode())
     return digest.hexdigest()
+
+
+def _state(path: str) -> str:
+    try:
+        if "://" in path:
+            remote = tf.io.gfile.stat(path)
+            return f"{remote.length}/{remote.mtime_nsec}"
+        # TensorFlow counts local files' times in seconds. The time of the last change of the inode
+        # tells what a tool that restores modification times would hide.
+        local = os.stat(path)
+        return f"{local.st_size}/{local.st_mtime_ns}/{local.st_ctime_ns}"
+    except (OSError, tf.errors.OpError):
+        return "unreadable"

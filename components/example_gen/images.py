@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 _FORMATS = ("JPEG", "PNG")
 # Films are inspected with the shares of these borders and this centre; see `_polarity`.
@@ -97,6 +97,8 @@ def _check_header(data: bytes, limits: Limits) -> None:
                 image.verify()  # the checksum of every chunk, and the end of the file
     except Image.DecompressionBombError as error:
         raise BadImageError(f"too many pixels: {error}") from error
+    except UnidentifiedImageError as error:
+        raise BadImageError("not a readable JPEG or PNG") from error
     except Exception as error:  # Pillow's parsers raise whatever a broken file makes them raise
         raise BadImageError(f"not a readable JPEG or PNG ({_first_line(error)})") from error
     _check_size(width, height, limits)

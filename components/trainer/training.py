@@ -79,6 +79,7 @@ def fit_epochs(
         number = len(history)
         # Dropout of an epoch follows from its number, so that a resumed run repeats it.
         keras.utils.set_random_seed(settings.seed + number)
+        _reseed(model, settings.seed + number)
         fitted = model.fit(epoch_data(number), epochs=1, verbose=0).history
         scores = model.predict(eval_data, verbose=0)[:, 0].astype(np.float64)
         line = Epoch(
@@ -94,6 +95,15 @@ def fit_epochs(
         advance("Training", 1)
     writer.close()
     return keras.models.load_model(_checkpoint(folder, best_epoch(history).epoch)), history
+
+
+def _reseed(model: keras.Model, seed: int) -> None:
+    """Sets the state of every layer that draws: checkpoints do not hold it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _reseed(layer, seed)
+        elif (generator := getattr(layer, "seed_generator", None)) is not None:
+            generator.state.assign([seed, 0])
 
 
 def _checkpoint(folder: str, epoch: int) -> str:

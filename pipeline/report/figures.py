@@ -118,7 +118,9 @@ def confusion(content: Content) -> str:
         axes.tick_params(length=0)
         axes.set(xlim=(0, 2), ylim=(2, 0))
         axes.set_xticks([0.5, 1.5], ["called normal", "called pneumonia"])
-        axes.set_yticks([0.5, 1.5], ["normal", "pneumonia"], rotation=90, va="center")
+        axes.set_yticks(
+            [0.5, 1.5], ["labelled normal", "labelled pneumonia"], rotation=90, va="center"
+        )
         axes.xaxis.tick_top()
         for row, cells in enumerate(counts):
             for column, count in enumerate(cells):
@@ -146,9 +148,9 @@ def histogram(content: Content) -> str:
     def paint(figure: Figure) -> None:
         panels = figure.subplots(2, sharex=True, sharey=True)
         for axes, (label, name, colour) in zip(panels, classes, strict=True):
-            axes.bar(edges[:-1], counts[label], 1 / _BINS, align="edge", color=colour, ec="white")
             # A log axis has no zero: from here a bar of one film is still seen.
             axes.set(yscale="log", ylim=(0.5, 2 * highest), xlim=(0, 1), ylabel="films (log)")
+            axes.bar(edges[:-1], counts[label], 1 / _BINS, align="edge", color=colour, ec="white")
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
             axes.yaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_formatter("{x:.0f}")

@@ -144,7 +144,9 @@ def _page(content: Content) -> dict[str, Any]:
         "config": yaml.safe_dump(dict(content.config), sort_keys=False, allow_unicode=True),
         "lineage": _lineage(content.lineage),
         "versions": Table(
-            "Packages", ("Package", "Version"), sorted((metrics.get("versions") or {}).items())
+            "What the run used",
+            ("Package", "Version"),
+            sorted((metrics.get("versions") or {}).items()),
         ),
     }
 
@@ -170,11 +172,16 @@ def judge(metrics: Mapping[str, Any]) -> Verdict:
         return Verdict("bad", "Refused by the gate: not pushed", failed + stays)
     serving = metrics.get("serving_check") or {}
     if "refused" in serving:
-        reason = f"The model passed the gate, but the serving check says: {serving['refused']}."
+        reason = f"The model passed the gate, but the serving check says: {_refusal(serving)}"
         return Verdict("bad", "Refused by the serving check: not pushed", [reason, *stays])
     return Verdict(
         "bad", "Not pushed", ["Neither the gate nor the serving check says why.", *stays]
     )
+
+
+def _refusal(check: Mapping[str, Any]) -> str:
+    # An exception's message may bring its own full stop.
+    return f"{check['refused'].rstrip('.')}."
 
 
 def _failed_bounds(metrics: Mapping[str, Any]) -> list[str]:
@@ -199,13 +206,18 @@ def _headlines(metrics: Mapping[str, Any]) -> list[Headline]:
     intervals = metrics.get("intervals") or {}
     return [
         Headline(
-            _METRICS[name].removesuffix(" (recall)"),
+            _short(name),
             meaning,
             format_number(metrics.get(name)),
             format_interval(intervals.get(name)),
         )
         for name, meaning in meanings.items()
     ]
+
+
+def _short(name: str) -> str:
+    """Returns the title of a metric where there is little room."""
+    return _METRICS[name].partition(" (")[0]
 
 
 def _measured(content: Content) -> dict[str, Any]:
@@ -221,9 +233,11 @@ def _measured(content: Content) -> dict[str, Any]:
     }
 
 
-def _operating_point(metrics: Mapping[str, Any]) -> dict[str, str]:
+def _operating_point(metrics: Mapping[str, Any]) -> dict[str, str] | None:
     """Returns the threshold and how it was chosen."""
-    youden = metrics.get("youden") or {}
+    youden = metrics.get("youden")
+    if not youden:
+        return None
     lowest, highest = format_pair(youden.get("lowest"), youden.get("highest"))
     return {
         "threshold": format_number(metrics.get("threshold")),
@@ -265,7 +279,8 @@ def _all_metrics(metrics: Mapping[str, Any]) -> Table:
 
 
 def _slices(metrics: Mapping[str, Any]) -> list[Table]:
-    header = ("Slice", "Films", *(_METRICS[name] for name in ("auc", "recall", "specificity")))
+    shown = ("auc", "recall", "specificity")
+    header = ("Slice", "Films", *(_short(name) for name in shown))
     return [
         Table(
             _SLICES.get(kind, kind),
@@ -274,7 +289,7 @@ def _slices(metrics: Mapping[str, Any]) -> list[Table]:
                 (
                     cohort,
                     str(found.get("films", MISSING)),
-                    *(format_number(found.get(name)) for name in ("auc", "recall", "specificity")),
+                    *(format_number(found.get(name)) for name in shown),
                 )
                 for cohort, found in cohorts.items()
             ],
@@ -336,7 +351,7 @@ def _serving(metrics: Mapping[str, Any]) -> Table | str:
     if not check:
         return "The serving check did not run."
     if "refused" in check:
-        return f"Refused: {check['refused']}."
+        return f"Refused: {_refusal(check)}"
     difference, latency = finite(check.get("max_difference")), check.get("latency_ms")
     rows = (
         ("Films asked again", str(check.get("films", MISSING))),
@@ -357,11 +372,11 @@ def _timings(metrics: Mapping[str, Any]) -> Table:
         (
             node,
             format_seconds(seconds.get(node)),
-            Badge("cached", "quiet") if node in cached else "",
+            Badge("cached", "quiet") if node in cached else "run",
         )
         for node in nodes
     ]
-    return Table("Time of each node", ("Node", "Time", ""), rows, (1,))
+    return Table("Time of each node", ("Node", "Time", "State"), rows, (1,))
 
 
 def _lineage(nodes: Sequence[Mapping[str, Any]]) -> Table:

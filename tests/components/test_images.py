@@ -5,10 +5,10 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from films import encode, tiny_film
 from PIL import Image
 
 from components.example_gen.images import BadImageError, Limits, inspect_image
+from films import encode, tiny_film
 
 LIMITS = Limits()
 
