@@ -137,3 +137,7 @@ def _run_here(config: "Config", data: Path | None, folder: RunFolder, console: "
     if metrics["pushed"]:
         return PUSHED
     return FAILED if metrics["blessed"] else REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -227,7 +227,7 @@ def draw_film(rng: np.random.Generator, finding: Finding) -> npt.NDArray[np.uint
     height = round(width / rng.triangular(1.0, 1.2, 1.5))
     body = _pose(rng, height, width)
     # Lungs in a deep breath are darker: normal variation that hides a weak opacity.
-    density = _soft_tissue(rng, body) * (1 - rng.uniform(0.66, 0.76) * body.lungs)
+    density = _soft_tissue(rng, body) * (1 - rng.uniform(0.68, 0.76) * body.lungs)
     density += _bones(rng, body) + _vessels(rng, body)
     if finding == "normal" and rng.random() < _MIMIC_SHARE:
         finding = "bacteria" if rng.random() < 0.6 else "virus"
@@ -242,9 +242,9 @@ def _pose(rng: np.random.Generator, height: int, width: int) -> _Body:
     across, down = np.meshgrid(
         np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
     )
-    angle, scale = np.radians(rng.uniform(-4, 4)), rng.uniform(0.94, 1.06)
-    across = (across - rng.uniform(-0.06, 0.06)) / scale
-    down = (down - rng.uniform(-0.06, 0.06)) / scale
+    angle, scale = np.radians(rng.uniform(-4, 4)), rng.uniform(0.96, 1.04)
+    across = (across - rng.uniform(-0.04, 0.04)) / scale
+    down = (down - rng.uniform(-0.04, 0.04)) / scale
     x = np.cos(angle) * across + np.sin(angle) * down
     y = np.cos(angle) * down - np.sin(angle) * across
     return _Body(x, y, _lung_fields(rng, x, y))
@@ -265,7 +265,7 @@ def _lung_fields(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
 
 def _soft_tissue(rng: np.random.Generator, body: _Body) -> Plane:
     x, y = body.x, body.y
-    torso = _ellipse(x, y, (0, 0.45), (rng.uniform(0.80, 0.88), 1.25), power=3.5, edge=0.03)
+    torso = _ellipse(x, y, (0, 0.25), (rng.uniform(0.80, 0.88), 1.05), power=3.5, edge=0.03)
     neck = _ellipse(x, y, (0, -1), (0.24, 0.45), power=3, edge=0.05)
     heart = _ellipse(x, y, (0.12, 0.33), (0.30, 0.36), edge=0.08)
     belly = 1 / (1 + np.exp((0.75 - y) / 0.08))
@@ -299,25 +299,25 @@ def _patches(rng: np.random.Generator, body: _Body) -> Plane:
     for _ in range(int(rng.integers(1, 3))):
         # Off the heart, where nothing would show.
         centre = (rng.choice((-1, 1)) * rng.uniform(0.36, 0.50), rng.uniform(-0.4, 0.3))
-        radii = (rng.uniform(0.30, 0.40), rng.uniform(0.36, 0.60))
+        radii = (rng.uniform(0.32, 0.42), rng.uniform(0.45, 0.70))
         lobes = np.maximum(lobes, _ellipse(body.x, body.y, centre, radii, edge=0.15))
     # Mostly plain to see, with a tail of weak ones that fade into normal variation.
-    strength = 0.4 + 0.8 * rng.beta(4, 1)
+    strength = 0.5 + 0.7 * rng.beta(4, 1)
     return strength * lobes * (1 + 0.25 * _clouds(rng, body, 0.12)) * body.lungs
 
 
 def _haze(rng: np.random.Generator, body: _Body) -> Plane:
     """Veils both lungs unevenly and draws a fine net of thickened septa."""
-    strength = 0.25 + 0.5 * rng.beta(4, 1)  # see _patches
+    strength = 0.35 + 0.45 * rng.beta(4, 1)  # see _patches
     veil = 0.7 + 0.3 * _clouds(rng, body, 0.3)
     return strength * (0.6 * veil + 0.4 * _strands(rng, body, 0.03)) * body.lungs
 
 
 def _expose(rng: np.random.Generator, density: Plane) -> npt.NDArray[np.uint8]:
     """Turns what the rays met into grey levels, with the blur and the noise of the detector."""
-    film = 1 - np.exp(-rng.uniform(1.1, 1.25) * np.maximum(density, 0))
+    film = 1 - np.exp(-rng.uniform(1.13, 1.22) * np.maximum(density, 0))
     film = cv2.GaussianBlur(film, (0, 0), rng.uniform(0.5, 1.2))
-    film = rng.uniform(0.92, 1.0) * film ** rng.uniform(0.93, 1.07) + rng.uniform(0.0, 0.03)
+    film = rng.uniform(0.94, 1.0) * film ** rng.uniform(0.96, 1.04) + rng.uniform(0.0, 0.03)
     film += rng.uniform(0.008, 0.025) * rng.standard_normal(film.shape, np.float32)
     return (255 * np.clip(film, 0, 1)).astype(np.uint8)
 

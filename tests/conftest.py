@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,8 +14,50 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 MakeData = Callable[[Layout], Path]
 
+TINY_LAYOUT = {
+    "train": {"NORMAL": 24, "PNEUMONIA": 40},
+    "val": {"NORMAL": 2, "PNEUMONIA": 2},
+    "test": {"NORMAL": 10, "PNEUMONIA": 14},
+}
+TINY_SETTINGS = (
+    "transform.input_size=32",
+    "trainer.backbone=none",
+    "trainer.epochs=30",
+    "trainer.patience=30",
+    "trainer.views=2",
+    "trainer.batch_size=8",
+    "trainer.learning_rate=3e-4",
+    "example_gen.eval_fraction=0.25",
+    "evaluator.bootstrap_resamples=200",
+)
+
+
+class FinishedRun(NamedTuple):
+    """A run of the whole pipeline on tiny films: its data set, its folder, its exit status."""
+
+    data: Path
+    output: Path
+    status: int
+
 
 @pytest.fixture
 def make_data(tmp_path: Path) -> MakeData:
     """Makes a data set in a folder of the test's own."""
     return lambda layout: write_films(tmp_path / "chest_xray", layout)
+
+
+def cxr_run(data: Path, output: Path, *settings: str) -> int:
+    """Runs `cxr run` in this process with the tiny settings and `settings`."""
+    from pipeline.cli import main
+
+    overrides = [f"--set={setting}" for setting in (*TINY_SETTINGS, *settings)]
+    return main(["run", "--data", str(data), "--output", str(output), *overrides])
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Runs the pipeline once for all tests that look at what came of it; they change nothing."""
+    folder = tmp_path_factory.mktemp("finished")
+    data = write_films(folder / "chest_xray", TINY_LAYOUT)
+    (data / "train" / "NORMAL" / "broken.jpeg").write_bytes(b"no film")
+    return FinishedRun(data, folder / "run", cxr_run(data, folder / "run"))

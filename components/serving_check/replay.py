@@ -74,11 +74,11 @@ class Client:
         self._default = signatures["serving_default"]
         self._examples = signatures["serving_examples"]
 
-    def bytes(self, images: Sequence[bytes]) -> Answer:
+    def by_bytes(self, images: Sequence[bytes]) -> Answer:
         """Asks serving_default."""
         return self._read(self._default(image_bytes=tf.constant(images)), len(images))
 
-    def examples(self, images: Sequence[bytes]) -> Answer:
+    def by_examples(self, images: Sequence[bytes]) -> Answer:
         """Asks serving_examples."""
         examples = []
         for image in images:
@@ -170,7 +170,7 @@ def replay(model: str, golden: Path) -> dict[str, float]:
     client = Client(model)
     loaded = time.monotonic() - started
     largest = 0.0
-    for ask in (client.bytes, client.examples):
+    for ask in (client.by_bytes, client.by_examples):
         largest = max(largest, check_films(ask, films, expected))
         for film, probability in zip(films[:4], expected, strict=False):
             for other in variants(film):
@@ -197,7 +197,7 @@ def _median_latency_ms(client: Client, film: bytes) -> float:
     seconds = []
     for _ in range(11):
         started = time.perf_counter()
-        client.bytes([film])
+        client.by_bytes([film])
         seconds.append(time.perf_counter() - started)
     return 1000.0 * statistics.median(seconds)
 

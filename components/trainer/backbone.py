@@ -27,6 +27,14 @@ def check_backbone(backbone: str) -> None:
         _check_file(backbone)
 
 
+def file_state(backbone: str) -> str | None:
+    """Returns size and modification time (ns) of the backbone's file, where it is one."""
+    if not os.path.isfile(backbone):
+        return None
+    stat = os.stat(backbone)
+    return f"{stat.st_size}/{stat.st_mtime_ns}"
+
+
 def build_backbone(backbone: str, input_size: int, seed: int) -> keras.Model:
     """Returns the frozen net, from grey pictures to pooled features.
 
@@ -55,6 +63,8 @@ def build_backbone(backbone: str, input_size: int, seed: int) -> keras.Model:
     grey = keras.Input((input_size, input_size, 1), name="grey")
     colour = keras.layers.Concatenate(name="three_channels")([grey, grey, grey])
     try:
+        if net.input_shape[-1] == 1:  # Keras would notice only when the net runs
+            raise ValueError("a net for grey pictures")
         features = net(keras.applications.resnet50.preprocess_input(colour), training=False)
     except ValueError as error:
         raise InputError(
@@ -112,4 +122,7 @@ def _load_file(path: str) -> keras.Model:
         raise InputError(f"{_SETTING}: Keras cannot load {path}: {reason}") from error
     if not isinstance(net, keras.Model):
         raise InputError(f"{_SETTING}: {path} holds a {type(net).__name__}, not a Keras model.")
+    # Keras gives these of a net that is built, and of no other.
+    if len(getattr(net, "inputs", ())) != 1 or len(getattr(net, "outputs", ())) != 1:
+        raise InputError(f"{_SETTING}: {path} holds no built net of one input and one output.")
     return net

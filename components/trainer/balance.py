@@ -50,7 +50,7 @@ def balanced_epoch(
     ]
     return (
         tf.data.Dataset.zip(tuple(halves))
-        .map(_concatenate, deterministic=True)
+        .map(_concatenate)
         .take(steps_per_epoch(sizes, batch_size))
         .prefetch(tf.data.AUTOTUNE)
     )

@@ -114,7 +114,7 @@ def _gathered(
         features.set_shape([width])
         return features, tf.constant(label)
 
-    return tf.data.Dataset.from_tensor_slices(rows).map(fetch, deterministic=True)
+    return tf.data.Dataset.from_tensor_slices(rows).map(fetch)
 
 
 def _remember_seconds(path: str, seconds: float) -> float:

@@ -15,7 +15,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.errors import InputError
 from components.features import CLASSES
 from components.trainer import balance, model, training
-from components.trainer.backbone import build_backbone
+from components.trainer.backbone import build_backbone, file_state
 from components.trainer.embeddings import Embeddings
 from components.trainer.export import export
 from components.trainer.films import Split, films, open_split
@@ -131,11 +131,12 @@ def _train_plainly(
 
 
 def _work_folder(settings: Settings, train: Split, evaluation: Split) -> str:
-    """Returns the folder of checkpoints: the same data and settings find it again.
+    """Returns the folder of checkpoints: the same data, settings and weights find it again.
 
     The data are named by their Examples' folders, which TFX never writes twice.
     """
-    key = json.dumps([settings.to_custom_config(), train.files, evaluation.files])
+    state = file_state(settings.backbone)
+    key = json.dumps([settings.to_custom_config(), state, train.files, evaluation.files])
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     folder = os.path.join(settings.work_dir, name)
     os.makedirs(folder, exist_ok=True)

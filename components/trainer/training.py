@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from sklearn.metrics import log_loss, roc_auc_score
 
 from components.progress import advance
@@ -70,6 +71,7 @@ def fit_epochs(
     """
     history = read_history(folder)
     if history:
+        logging.info("Training goes on after epoch %d, from %s", history[-1].epoch, folder)
         model = keras.models.load_model(_checkpoint(folder, history[-1].epoch))
     writer = tf.summary.create_file_writer(log_dir)
     for line in history:

@@ -1,0 +1,195 @@
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from conftest import TINY_LAYOUT, TINY_SETTINGS, FinishedRun, cxr_run
+from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+
+from films import write_films
+from pipeline.lineage import latest_run
+
+NODES = [
+    "ChestXrayExampleGen",
+    "SchemaGen",
+    "StatisticsGen",
+    "ExampleValidator",
+    "Transform",
+    "Trainer",
+    "YoudenEvaluator",
+    "ServingCheck",
+    "Pusher",
+]
+
+
+def metrics_of(output: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((output / "report" / "metrics.json").read_text())
+    return content
+
+
+def versions(output: Path) -> list[str]:
+    return sorted(path.name for path in (output / "serving_model" / "pneumonia").iterdir())
+
+
+def predictions(output: Path, split: str) -> list[dict[str, str]]:
+    evaluation = latest_run(str(output / "metadata.sqlite"))["YoudenEvaluator"].output("evaluation")
+    with open(f"{evaluation.uri}/predictions.csv", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
+
+
+def test_a_model_is_pushed(finished_run: FinishedRun) -> None:
+    assert finished_run.status == 0
+    metrics = metrics_of(finished_run.output)
+    assert metrics["pushed"] is True
+    assert versions(finished_run.output) == [metrics["pushed_version"]]
+    assert list(metrics["timings"]) == NODES
+    assert metrics["cached"] == []
+    assert all(verdict["passed"] for verdict in metrics["gate"].values())
+    model = Path(metrics["model_path"])
+    assert (model / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+    assert (finished_run.output / "config.yaml").read_text().startswith("seed: 1\n")
+
+
+def test_the_metrics_are_those_of_the_written_predictions(finished_run: FinishedRun) -> None:
+    metrics = metrics_of(finished_run.output)
+    rows = predictions(finished_run.output, "test")
+    assert len(rows) == 24
+    labels = np.array([int(row["label"]) for row in rows])
+    scores = np.array([float(row["probability"]) for row in rows])
+    tn, fp, fn, tp = confusion_matrix(labels, scores >= metrics["threshold"]).ravel()
+    assert metrics["confusion_matrix"] == {"tn": tn, "fp": fp, "fn": fn, "tp": tp}
+    assert metrics["auc"] == pytest.approx(roc_auc_score(labels, scores))
+    assert metrics["loss"] == pytest.approx(log_loss(labels, scores))
+    assert metrics["recall"] == pytest.approx(tp / (tp + fn))
+    assert metrics["specificity"] == pytest.approx(tn / (tn + fp))
+    low, high = metrics["intervals"]["recall"]
+    assert low <= metrics["recall"] <= high
+
+
+def test_tfma_reads_its_results_and_agrees(finished_run: FinishedRun) -> None:
+    run = latest_run(str(finished_run.output / "metadata.sqlite"))
+    result = tfma.load_eval_result(run["YoudenEvaluator"].output("evaluation").uri)
+    metrics = metrics_of(finished_run.output)
+    by_slice = {key: values[""][""] for key, values in result.slicing_metrics}
+    overall = by_slice[()]
+    assert overall["example_count"]["doubleValue"] == 24
+    assert overall["recall"]["doubleValue"] == pytest.approx(metrics["recall"])
+    assert overall["specificity"]["doubleValue"] == pytest.approx(metrics["specificity"])
+    assert overall["auc"]["doubleValue"] == pytest.approx(metrics["auc"], abs=0.01)
+    for kind, cohorts in metrics["slices"].items():
+        for cohort, expected in cohorts.items():
+            found = by_slice[((kind, cohort),)]
+            assert found["example_count"]["doubleValue"] == expected["films"]
+            assert found["recall"]["doubleValue"] == pytest.approx(expected["recall"])
+            assert found["auc"]["doubleValue"] == pytest.approx(expected["auc"], abs=0.02)
+
+
+def test_the_pushed_model_answers_as_the_evaluator_measured(finished_run: FinishedRun) -> None:
+    metrics = metrics_of(finished_run.output)
+    model = tf.saved_model.load(metrics["model_path"])
+    rows = predictions(finished_run.output, "test")
+    films = [(finished_run.data / row["file_name"]).read_bytes() for row in rows]
+    answer = model.signatures["serving_default"](image_bytes=tf.constant(films))
+    expected = np.array([float(row["probability"]) for row in rows])
+    np.testing.assert_allclose(answer["probability"], expected, atol=1e-6)
+    np.testing.assert_array_equal(answer["threshold"], np.float32(metrics["threshold"]))
+    wanted = np.where(expected >= metrics["threshold"], b"PNEUMONIA", b"NORMAL")
+    assert answer["label"].numpy().tolist() == wanted.tolist()
+
+
+def test_what_was_put_aside_is_listed(finished_run: FinishedRun) -> None:
+    text = (finished_run.output / "report" / "quarantine.csv").read_text()
+    assert text.splitlines()[1] == "train/NORMAL/broken.jpeg,not a readable JPEG or PNG"
+    assert (
+        "train/NORMAL/broken.jpeg" in (finished_run.output / "report" / "report.html").read_text()
+    )
+
+
+@pytest.fixture(scope="module")
+def lived_in(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """A run folder of this module's own, for runs upon runs; the tests below build on its state."""
+    folder = tmp_path_factory.mktemp("lived_in")
+    data = write_films(folder / "chest_xray", TINY_LAYOUT)
+    return FinishedRun(data, folder / "run", cxr_run(data, folder / "run"))
+
+
+def test_the_same_again_comes_from_the_cache(lived_in: FinishedRun) -> None:
+    before = metrics_of(lived_in.output)
+    assert cxr_run(lived_in.data, lived_in.output) == 0
+    after = metrics_of(lived_in.output)
+    assert after["cached"] == NODES
+    assert after["pushed_version"] == before["pushed_version"]
+    assert len(versions(lived_in.output)) == 1
+
+
+def test_another_bound_runs_what_depends_on_it(lived_in: FinishedRun) -> None:
+    assert cxr_run(lived_in.data, lived_in.output, "evaluator.gate.recall=0.6") == 0
+    metrics = metrics_of(lived_in.output)
+    assert metrics["cached"] == NODES[:6]
+    assert metrics["gate"]["recall"]["bound"] == 0.6
+
+
+def test_a_model_is_served_again_where_the_folder_was_emptied(lived_in: FinishedRun) -> None:
+    shutil.rmtree(lived_in.output / "serving_model")
+    assert cxr_run(lived_in.data, lived_in.output) == 0
+    assert metrics_of(lived_in.output)["cached"] == NODES[:-1]
+    assert len(versions(lived_in.output)) == 1
+
+
+def test_shuffled_labels_are_refused_and_the_champion_stays(lived_in: FinishedRun) -> None:
+    before = versions(lived_in.output)
+    films = sorted((lived_in.data / "train").glob("*/*.jpeg"))
+    contents = [film.read_bytes() for film in films]
+    random.Random(3).shuffle(contents)
+    for film, content in zip(films, contents, strict=True):
+        film.write_bytes(content)
+    assert cxr_run(lived_in.data, lived_in.output) == 3
+    metrics = metrics_of(lived_in.output)
+    assert metrics["cached"] == ["SchemaGen"]
+    assert metrics["pushed"] is False
+    assert metrics["champion"]["version"] == before[-1]
+    assert not metrics["gate"]["champion_auc"]["passed"]
+    assert versions(lived_in.output) == before
+
+
+def test_a_killed_training_goes_on(
+    finished_run: FinishedRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    longer = ("trainer.epochs=100", "trainer.patience=100")
+    output = tmp_path / "run"
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--data", str(finished_run.data)]
+    command += ["--output", str(output), *(f"--set={s}" for s in (*TINY_SETTINGS, *longer))]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 240
+        while not (found := list(output.glob("artifacts/Trainer/unfinished/*/history.json"))):
+            assert process.poll() is None, (output / "run.log").read_text()[-2000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = json.loads(found[0].read_text())
+    assert 1 <= len(done) < 100
+    assert not (output / "serving_model").exists()
+
+    assert cxr_run(finished_run.data, output, *longer) in (0, 3)
+    metrics = metrics_of(output)
+    assert metrics["cached"] == NODES[:5]
+    run = latest_run(str(output / "metadata.sqlite"))
+    history = json.loads(Path(run["Trainer"].output("model_run").uri, "history.json").read_text())
+    assert history[: len(done)] == done
+    assert len(history) == 100
+    assert f"Training goes on after epoch {len(done) - 1}," in caplog.text
+    assert os.listdir(output / "artifacts" / "Trainer" / "unfinished") == []
