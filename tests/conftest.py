@@ -1,9 +1,10 @@
 """Fixtures for all tests."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -33,11 +34,23 @@ TINY_SETTINGS = (
 
 
 class FinishedRun(NamedTuple):
-    """A run of the whole pipeline on tiny films: its data set, its folder, its exit status."""
+    """A run of the whole pipeline on tiny films, as it was when it ended.
+
+    Attributes:
+        data: its data set.
+        output: its folder, in which later runs may have followed.
+        status: its exit status.
+        metrics: its metrics.json.
+        nodes: its lineage.
+        page: its report.
+    """
 
     data: Path
     output: Path
     status: int
+    metrics: dict[str, Any]
+    nodes: dict[str, Any]
+    page: str
 
 
 @pytest.fixture
@@ -56,8 +69,19 @@ def cxr_run(data: Path, output: Path, *settings: str) -> int:
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """Runs the pipeline once for all tests that look at what came of it; they change nothing."""
+    """Runs the pipeline once for all tests that look at what came of it."""
     folder = tmp_path_factory.mktemp("finished")
     data = write_films(folder / "chest_xray", TINY_LAYOUT)
     (data / "train" / "NORMAL" / "broken.jpeg").write_bytes(b"no film")
-    return FinishedRun(data, folder / "run", cxr_run(data, folder / "run"))
+    output = folder / "run"
+    status = cxr_run(data, output)
+    from pipeline.lineage import latest_run
+
+    return FinishedRun(
+        data,
+        output,
+        status,
+        json.loads((output / "report" / "metrics.json").read_text()),
+        latest_run(str(output / "metadata.sqlite")),
+        (output / "report" / "report.html").read_text(),
+    )

@@ -1,9 +1,11 @@
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -21,12 +23,14 @@ from components.trainer.settings import Augmentation, Settings
 from components.trainer.training import Epoch, best_epoch, fit_epochs, read_history, should_stop
 
 EpochData = Callable[[int], tf.data.Dataset]
+Result = tuple[keras.Model, list[Epoch]]
+EPOCHS = 4
 WIDTH = 6
 SETTINGS = Settings(
     backbone="none",
     input_size=32,
     seed=3,
-    epochs=6,
+    epochs=EPOCHS,
     batch_size=8,
     learning_rate=0.01,
     dense_units=16,
@@ -95,7 +99,7 @@ def fit(
     epoch_data: EpochData = balanced,
     settings: Settings = SETTINGS,
     logs: str = "logs",
-) -> tuple[keras.Model, list[Epoch]]:
+) -> Result:
     folder.mkdir(exist_ok=True)
     return fit_epochs(
         build_head(WIDTH, settings),
@@ -142,11 +146,38 @@ def test_the_head_is_as_set_and_seeded() -> None:
     assert not np.allclose(scores_of(other), scores_of(head))
 
 
-def test_the_curves_tell_what_the_net_does(tmp_path: Path) -> None:
+class Run(NamedTuple):
+    folder: Path
+    model: keras.Model
+    history: list[Epoch]
+    reports: list[tuple[str, int, int | None]]
+    # The names of the checkpoints, and the epochs done, whenever an epoch began.
+    kept: list[tuple[set[str], list[Epoch]]]
+
+
+def watched(folder: Path, epoch_data: EpochData, settings: Settings) -> Run:
     reports: list[tuple[str, int, int | None]] = []
+    kept: list[tuple[set[str], list[Epoch]]] = []
+
+    def data(epoch: int) -> tf.data.Dataset:
+        names = {path.name for path in folder.glob("*.keras")}
+        kept.append((names, read_history(str(folder))))
+        return epoch_data(epoch)
+
     with listen(lambda task, done, total: reports.append((task, done, total))):
-        model, history = fit(tmp_path / "run")
-    assert [line.epoch for line in history] == list(range(6))
+        model, history = fit(folder, data, settings)
+    return Run(folder, model, history, reports, kept)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that was not cut."""
+    return watched(tmp_path_factory.mktemp("whole") / "run", balanced, SETTINGS)
+
+
+def test_the_curves_tell_what_the_net_does(whole: Run) -> None:
+    model, history = whole.model, whole.history
+    assert [line.epoch for line in history] == list(range(EPOCHS))
     assert history[-1].loss < history[0].loss
     best = best_epoch(history)
     assert best.eval_auc > 0.95
@@ -154,8 +185,8 @@ def test_the_curves_tell_what_the_net_does(tmp_path: Path) -> None:
     assert best.eval_auc == pytest.approx(pairwise_auc(EVAL_LABELS, scores), abs=1e-9)
     right = np.where(EVAL_LABELS == 1, scores, 1.0 - scores)
     assert best.eval_loss == pytest.approx(-np.log(right).mean(), abs=1e-6)
-    assert read_history(str(tmp_path / "run")) == history
-    assert reports == [("Training", 0, 6)] + [("Training", 1, None)] * 6
+    assert read_history(str(whole.folder)) == history
+    assert whole.reports == [("Training", 0, EPOCHS)] + [("Training", 1, None)] * EPOCHS
 
 
 def test_loss_and_accuracy_of_training_by_hand(tmp_path: Path) -> None:
@@ -163,20 +194,18 @@ def test_loss_and_accuracy_of_training_by_hand(tmp_path: Path) -> None:
     settings = replace(SETTINGS, epochs=1, dropout=0.0)
     head = build_head(WIDTH, settings)
     scores = np.asarray(head(TRAIN))[:, 0]
-    whole = tf.data.Dataset.from_tensors((TRAIN, TRAIN_LABELS.astype(np.float32)))
-    _, (line,) = fit(tmp_path / "run", lambda _: whole, settings)
+    batch = tf.data.Dataset.from_tensors((TRAIN, TRAIN_LABELS.astype(np.float32)))
+    _, (line,) = fit(tmp_path / "run", lambda _: batch, settings)
     right = np.where(TRAIN_LABELS == 1, scores, 1.0 - scores)
     assert line.loss == pytest.approx(-np.log(right).mean(), abs=1e-5)
     assert line.accuracy == pytest.approx((right > 0.5).mean(), abs=1e-6)
 
 
-def test_two_runs_of_one_seed_agree(tmp_path: Path) -> None:
-    first = fit(tmp_path / "first")
+def test_two_runs_of_one_seed_agree(whole: Run, tmp_path: Path) -> None:
     keras.utils.set_random_seed(99)  # whatever happened before
-    second = fit(tmp_path / "second")
-    assert_same(first, second)
-    _, other = fit(tmp_path / "other", settings=replace(SETTINGS, seed=5))
-    assert abs(other[0].loss - first[1][0].loss) > 1e-3
+    assert_same(fit(tmp_path / "second"), (whole.model, whole.history))
+    _, other = fit(tmp_path / "other", settings=replace(SETTINGS, seed=5, epochs=1))
+    assert abs(other[0].loss - whole.history[0].loss) > 1e-3
 
 
 class CutError(Exception):
@@ -192,43 +221,42 @@ def cut_at(epoch: int, epoch_data: EpochData = balanced) -> EpochData:
     return data
 
 
-@pytest.mark.parametrize("epoch", [0, 1, 4])
-def test_a_resumed_run_ends_as_one_that_was_not_cut(tmp_path: Path, epoch: int) -> None:
-    # A slow learner, whose last epoch is its best: every draw of dropout counts.
-    settings = replace(SETTINGS, learning_rate=1e-3)
-    whole = fit(tmp_path / "whole", settings=settings)
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_resumed_run_ends_as_one_that_was_not_cut(whole: Run, tmp_path: Path, epoch: int) -> None:
+    folder = tmp_path / "cut"
     with pytest.raises(CutError):
-        fit(tmp_path / "cut", cut_at(epoch), settings)
-    assert len(read_history(str(tmp_path / "cut"))) == epoch
+        fit(folder, cut_at(epoch))
+    assert read_history(str(folder)) == whole.history[:epoch]
     asked = []
 
     def data(number: int) -> tf.data.Dataset:
         asked.append(number)
         return balanced(number)
 
-    resumed = fit(tmp_path / "cut", data, settings)
-    assert asked == list(range(epoch, 6))
-    assert_same(resumed, whole)
-    last = [
-        keras.models.load_model(tmp_path / run / "epoch-0005.keras") for run in ("cut", "whole")
-    ]
-    assert_same((last[0], resumed[1]), (last[1], whole[1]))
-    assert int(last[0].optimizer.iterations) == 6 * math.ceil(30 / 4)
+    resumed, history = fit(folder, data)
+    assert asked == list(range(epoch, EPOCHS))
+    assert_same((resumed, history), (whole.model, whole.history))
+    # The last weights too, be they the best or not.
+    name = f"epoch-{EPOCHS - 1:04d}.keras"
+    last = keras.models.load_model(folder / name)
+    assert_same((last, history), (keras.models.load_model(whole.folder / name), history))
+    assert int(last.optimizer.iterations) == EPOCHS * math.ceil(30 / 4)
 
 
 def test_every_epoch_draws_another_dropout(tmp_path: Path) -> None:
     # Nothing is learnt, so that the losses differ by the draws alone.
-    whole = tf.data.Dataset.from_tensors((TRAIN, TRAIN_LABELS.astype(np.float32)))
-    settings = replace(SETTINGS, learning_rate=1e-30)
-    _, history = fit(tmp_path / "run", lambda _: whole, settings)
-    assert len({round(line.loss, 6) for line in history}) == 6
-    _, history = fit(tmp_path / "still", lambda _: whole, replace(settings, dropout=0.0))
+    batch = tf.data.Dataset.from_tensors((TRAIN, TRAIN_LABELS.astype(np.float32)))
+    settings = replace(SETTINGS, learning_rate=1e-30, epochs=3)
+    _, history = fit(tmp_path / "run", lambda _: batch, settings)
+    assert len({round(line.loss, 6) for line in history}) == 3
+    _, history = fit(tmp_path / "still", lambda _: batch, replace(settings, dropout=0.0))
     assert len({round(line.loss, 6) for line in history}) == 1
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
-    first = fit(tmp_path / "run")
-    assert_same(fit(tmp_path / "run", cut_at(6)), first)
+def test_a_finished_run_is_not_trained_again(whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.folder, tmp_path / "run")
+    again = fit(tmp_path / "run", cut_at(EPOCHS))
+    assert_same(again, (whole.model, whole.history))
 
 
 def small_backbone(path: Path) -> keras.Model:
@@ -240,9 +268,11 @@ def small_backbone(path: Path) -> keras.Model:
     return build_backbone(str(path), 32, seed=1)
 
 
+# The head has an optimizer of its own, which is not used here.
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_the_whole_net_resumes_too(tmp_path: Path) -> None:
     backbone = small_backbone(tmp_path / "net.keras")
-    settings = replace(SETTINGS, epochs=3, learning_rate=1e-3)
+    settings = replace(SETTINGS, epochs=2, learning_rate=1e-3)
     labels = np.arange(12) % 2
     pictures = np.random.default_rng(0).integers(0, 128, (12, 32, 32, 1)).astype(np.float32)
     pictures += 60.0 * labels.reshape(-1, 1, 1, 1)
@@ -251,7 +281,7 @@ def test_the_whole_net_resumes_too(tmp_path: Path) -> None:
     def data(_: int) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices((pictures, labels.astype(np.float32))).batch(4)
 
-    def train(folder: str, epoch_data: EpochData) -> tuple[keras.Model, list[Epoch]]:
+    def train(folder: str, epoch_data: EpochData) -> Result:
         os.makedirs(tmp_path / folder, exist_ok=True)
         return fit_epochs(
             compiled(join(backbone, build_head(4, settings)), settings),
@@ -278,48 +308,50 @@ def turning(epoch: int) -> tf.data.Dataset:
     return balanced(epoch).map(lambda x, label: (x, label if epoch < 3 else 1.0 - label))
 
 
-TURNING = replace(SETTINGS, epochs=12, learning_rate=0.03)
+TURNING = replace(SETTINGS, epochs=8, learning_rate=0.03)
 
 
-def test_the_best_weights_come_back(tmp_path: Path) -> None:
-    model, history = fit(tmp_path / "run", turning, TURNING)
-    best = best_epoch(history)
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose eval AUC falls in the end."""
+    return watched(tmp_path_factory.mktemp("turned") / "run", turning, TURNING)
+
+
+def test_the_best_weights_come_back(turned: Run, tmp_path: Path) -> None:
+    best = best_epoch(turned.history)
     assert best.epoch < 4
-    assert history[-1].eval_auc < 0.5 < 0.9 < best.eval_auc
-    assert pairwise_auc(EVAL_LABELS, scores_of(model)) == pytest.approx(best.eval_auc, abs=1e-9)
+    assert turned.history[-1].eval_auc < 0.5 < 0.9 < best.eval_auc
+    scores = scores_of(turned.model)
+    assert pairwise_auc(EVAL_LABELS, scores) == pytest.approx(best.eval_auc, abs=1e-9)
     # The same weights as of a run that ended there.
     short, _ = fit(tmp_path / "short", turning, replace(TURNING, epochs=best.epoch + 1))
-    np.testing.assert_allclose(scores_of(model), scores_of(short), atol=1e-6)
+    np.testing.assert_allclose(scores, scores_of(short), atol=1e-6)
 
 
-def test_it_stops_early(tmp_path: Path) -> None:
-    _, long = fit(tmp_path / "long", turning, TURNING)
-    _, short = fit(tmp_path / "short", turning, replace(TURNING, patience=2))
-    assert len(short) == best_epoch(long).epoch + 3 < len(long) == 12
-    assert short == pytest.approx(long[: len(short)], abs=1e-6)
+def test_it_stops_early(turned: Run, tmp_path: Path) -> None:
+    model, short = fit(tmp_path / "short", turning, replace(TURNING, patience=2))
+    stop = best_epoch(turned.history).epoch + 3
+    assert len(short) == stop < len(turned.history) == 8
+    assert_same((model, short), (turned.model, turned.history[:stop]))
     # Resumed, it stays stopped.
-    _, again = fit(tmp_path / "short", cut_at(len(short)), replace(TURNING, patience=2))
+    _, again = fit(tmp_path / "short", cut_at(stop), replace(TURNING, patience=2))
     assert again == short
 
 
-def test_only_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+def test_only_the_last_and_the_best_are_kept(turned: Run) -> None:
+    def name(epoch: int) -> str:
+        return f"epoch-{epoch:04d}.keras"
 
-    def data(epoch: int) -> tf.data.Dataset:
-        history = read_history(str(folder))
-        assert len(history) == epoch
-        kept = {f"epoch-{e:04d}.keras" for e in (epoch - 1, *_best(history)) if e >= 0}
-        assert {path.name for path in folder.glob("*.keras")} == kept
-        return turning(epoch)
-
-    _, history = fit(folder, data, replace(TURNING, epochs=7))
-    last_and_best = {"epoch-0006.keras", f"epoch-{best_epoch(history).epoch:04d}.keras"}
-    assert len(last_and_best) == 2
-    assert {path.name for path in folder.iterdir()} == {*last_and_best, "history.json", "logs"}
-
-
-def _best(history: list[Epoch]) -> list[int]:
-    return [best_epoch(history).epoch] if history else []
+    assert [len(history) for _, history in turned.kept] == list(range(8))
+    for names, history in turned.kept[1:]:
+        assert names == {name(history[-1].epoch), name(best_epoch(history).epoch)}
+    best = name(best_epoch(turned.history).epoch)
+    assert {path.name for path in turned.folder.iterdir()} == {
+        name(7),
+        best,
+        "history.json",
+        "logs",
+    }
 
 
 @pytest.mark.parametrize("broken", ["json.dump", "os.replace"])
@@ -348,9 +380,8 @@ def test_the_history_is_never_half_written(
 
 
 def test_a_run_cut_between_checkpoint_and_history_repeats_the_epoch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fit(tmp_path / "whole")
     write = training.write_history
 
     def cut(history: Sequence[Epoch], folder: str) -> None:
@@ -363,7 +394,7 @@ def test_a_run_cut_between_checkpoint_and_history_repeats_the_epoch(
         with pytest.raises(CutError):
             fit(tmp_path / "cut")
     assert len(read_history(str(tmp_path / "cut"))) == 2
-    assert_same(fit(tmp_path / "cut"), whole)
+    assert_same(fit(tmp_path / "cut"), (whole.model, whole.history))
 
 
 def logged(folder: Path) -> list[tuple[int, str, float]]:
@@ -379,12 +410,13 @@ def logged(folder: Path) -> list[tuple[int, str, float]]:
 
 
 def test_tensorboard_gets_every_epoch_also_of_a_resumed_run(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=2)
     with pytest.raises(CutError):
-        fit(tmp_path / "run", cut_at(2))
-    _, history = fit(tmp_path / "run", logs="logs of the second run")
+        fit(tmp_path / "run", cut_at(1), settings)
+    _, history = fit(tmp_path / "run", balanced, settings, logs="logs of the second run")
     found = logged(tmp_path / "run" / "logs of the second run")
     assert [(step, tag) for step, tag, _ in found] == [
-        (epoch, tag) for epoch in range(6) for tag in ("loss", "accuracy", "eval_loss", "eval_auc")
+        (epoch, tag) for epoch in range(2) for tag in ("loss", "accuracy", "eval_loss", "eval_auc")
     ]
     expected = [value for line in history for value in line[1:]]
     assert [value for *_, value in found] == pytest.approx(expected, rel=1e-6)

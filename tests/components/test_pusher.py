@@ -1,0 +1,80 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfx.components.pusher import executor as stock_executor
+from tfx.proto import pusher_pb2
+from tfx.types import standard_artifacts
+from tfx.utils import proto_utils
+
+from components.pusher import executor
+
+
+def push(tmp_path: Path, *, blessed: int = 1) -> standard_artifacts.PushedModel:
+    """Pushes a model of two files to `tmp_path/served/model`."""
+    infra = standard_artifacts.InfraBlessing()
+    infra.uri = str(tmp_path / "infra")
+    model = tmp_path / "infra" / "stamped_model"
+    (model / "variables").mkdir(parents=True, exist_ok=True)
+    (model / "saved_model.pb").write_bytes(b"graph")
+    (model / "variables" / "variables.index").write_bytes(b"index")
+    infra.set_int_custom_property("blessed", 1)
+    infra.set_int_custom_property("has_model", 1)
+    judged = standard_artifacts.ModelBlessing()
+    judged.set_int_custom_property("blessed", blessed)
+    pushed = standard_artifacts.PushedModel()
+    pushed.uri = str(tmp_path / "pushed")
+    destination = pusher_pb2.PushDestination(
+        filesystem=pusher_pb2.PushDestination.Filesystem(
+            base_directory=str(tmp_path / "served" / "model")
+        )
+    )
+    executor.WholeVersionExecutor().Do(
+        {"model_blessing": [judged], "infra_blessing": [infra]},
+        {"pushed_model": [pushed]},
+        {"push_destination": proto_utils.proto_to_json(destination)},
+    )
+    return pushed
+
+
+def served(tmp_path: Path) -> list[str]:
+    folder = tmp_path / "served" / "model"
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_version_is_whole_and_recorded(tmp_path: Path) -> None:
+    pushed = push(tmp_path)
+    version = pushed.get_string_custom_property("pushed_version")
+    assert served(tmp_path) == [version]
+    folder = tmp_path / "served" / "model" / version
+    assert pushed.get_string_custom_property("pushed_destination") == str(folder)
+    assert (folder / "saved_model.pb").read_bytes() == b"graph"
+    assert (folder / "variables" / "variables.index").read_bytes() == b"index"
+
+
+def test_two_pushes_in_a_second_are_two_versions(tmp_path: Path) -> None:
+    first = push(tmp_path).get_string_custom_property("pushed_version")
+    second = push(tmp_path).get_string_custom_property("pushed_version")
+    assert int(second) > int(first)
+    assert served(tmp_path) == [first, second]
+
+
+def test_what_is_not_blessed_is_not_pushed(tmp_path: Path) -> None:
+    pushed = push(tmp_path, blessed=0)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert served(tmp_path) == []
+
+
+def test_killed_on_the_way_it_leaves_no_half_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stock_executor.io_utils, "copy_file", die)
+    with pytest.raises(KeyboardInterrupt):
+        push(tmp_path)
+    assert served(tmp_path) == []
+    monkeypatch.undo()
+    push(tmp_path)
+    assert len(served(tmp_path)) == 1

@@ -1,0 +1,154 @@
+import importlib.metadata
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import MakeData
+
+from components.errors import InputError
+from pipeline.cli import main
+from pipeline.run_folder import RunFolder, locked
+
+LAYOUT = {
+    "train": {"NORMAL": 4, "PNEUMONIA": 4},
+    "test": {"NORMAL": 2, "PNEUMONIA": 2},
+}
+
+
+def fails(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Runs a command that must end with exit status 2; returns its one sentence."""
+    assert main([str(argument) for argument in arguments]) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("cxr: ")
+    return lines[0]
+
+
+def test_help_is_quick_and_imports_nothing_slow() -> None:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pipeline.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert time.monotonic() - started < 1.0
+    assert "not a medical device" in done.stdout
+    assert "tensorflow" not in done.stderr
+    assert "pydantic" not in done.stderr
+
+
+def test_missing_arguments(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert "--data is missing" in fails(capfd, "run", "--output", tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["run"])
+    assert caught.value.code == 2
+
+
+def test_missing_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    sentence = fails(capfd, "run", "--data", tmp_path / "gone", "--output", out)
+    assert f"The data folder {tmp_path / 'gone'} does not exist" in sentence
+    assert not out.exists()
+
+
+def test_one_class_only(
+    make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = make_data({"train": {"NORMAL": 4}, "test": {"NORMAL": 2}})
+    sentence = fails(capfd, "run", "--data", data, "--output", tmp_path / "out")
+    assert f"{data}/train has no folder 'PNEUMONIA'" in sentence
+
+
+def test_empty_class(
+    make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = make_data({**LAYOUT, "test": {"NORMAL": 0, "PNEUMONIA": 2}})
+    sentence = fails(capfd, "run", "--data", data, "--output", tmp_path / "out")
+    assert f"The folder {data}/test/NORMAL holds no images" in sentence
+
+
+def test_unwritable_output(
+    make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / "out"
+    sentence = fails(capfd, "run", "--data", make_data(LAYOUT), "--output", out)
+    assert f"The output folder {out} cannot be written" in sentence
+
+
+def test_unknown_setting(
+    make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("run", "--data", make_data(LAYOUT), "--output", out, "--set", "trainer.eopchs=3")
+    assert "trainer.eopchs is unknown (did you mean epochs?" in fails(capfd, *arguments)
+    assert not out.exists()
+
+
+def test_truncated_backbone(
+    make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    backbone = tmp_path / "net.keras"
+    backbone.write_bytes(b"PK\x03\x04 and no more")
+    arguments = ("run", "--data", make_data(LAYOUT), "--output", tmp_path / "out")
+    sentence = fails(capfd, *arguments, "--set", f"trainer.backbone={backbone}")
+    assert f"trainer.backbone: {backbone} is no complete .keras file" in sentence
+
+
+def test_too_many_bad_files_are_listed_though_the_run_stops(
+    make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = make_data(LAYOUT)
+    for film in (data / "train" / "NORMAL").iterdir():
+        film.write_bytes(b"no film")
+    out = tmp_path / "out"
+    sentence = fails(
+        capfd, "run", "--data", data, "--output", out, "--set", "trainer.backbone=none"
+    )
+    assert "4 of 12 files were put aside" in sentence
+    listed = (out / "report" / "quarantine.csv").read_text().splitlines()
+    assert len(listed) == 5
+    assert not (out / "serving_model").exists()
+
+
+def test_two_runs_in_one_folder(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "out")
+    second = locked(folder)
+    with locked(folder), pytest.raises(InputError, match="Another run is using the output"):
+        second.__enter__()
+    with locked(folder):
+        pass
+
+
+def test_the_kubeflow_folder_hides_no_package_of_that_name(tmp_path: Path) -> None:
+    package = tmp_path / "kubeflow"
+    package.mkdir()
+    (package / "__init__.py").write_text("WHOSE = 'the SDK'")
+    code = f"import sys; sys.path.append({str(tmp_path)!r}); import kubeflow; print(kubeflow.WHOSE)"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "the SDK"
+
+
+def test_the_distribution_installs_no_package_of_that_name() -> None:
+    (distribution,) = importlib.metadata.packages_distributions()["pipeline"]
+    top_level = importlib.metadata.distribution(distribution).read_text("top_level.txt")
+    assert top_level is not None
+    assert sorted(top_level.split()) == ["components", "pipeline"]
+
+
+def test_metrics_are_strict_json(tmp_path: Path) -> None:
+    from pipeline.results import _without_nan
+
+    content = _without_nan({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": (2, "x")}})
+    assert json.loads(json.dumps(content, allow_nan=False)) == {
+        "a": None,
+        "b": [1.0, None],
+        "c": {"d": [2, "x"]},
+    }

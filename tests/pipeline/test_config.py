@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.errors import InputError
+from pipeline.config import PRESETS, Config, load_config
+
+
+def test_seed_is_the_default_to_the_letter() -> None:
+    assert load_config("seed") == Config()
+    trainer = load_config("seed").trainer
+    assert (trainer.backbone, trainer.dense_units, trainer.dropout) == ("imagenet", 128, 0.5)
+    assert load_config("seed").transform.input_size == 224
+    assert load_config("seed").example_gen.undersampling == 1.0
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_survives_its_own_yaml(preset: str, tmp_path: Path) -> None:
+    config = load_config(preset)
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    assert load_config(str(path)) == config
+
+
+def test_a_file_and_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("trainer:\n  epochs: 3\n  learning_rate: 1e-3\n")
+    config = load_config(str(path), ["trainer.epochs=5", "evaluator.gate.specificity=null"])
+    assert config.trainer.epochs == 5
+    assert config.trainer.learning_rate == 0.001
+    assert config.evaluator.gate.specificity is None
+    assert config.trainer.batch_size == 32
+    assert (
+        load_config("seed", ["example_gen.undersampling=none"]).example_gen.undersampling == "none"
+    )
+    assert load_config("seed", ["trainer.views=null"]).trainer.views is None
+    path.write_text("")
+    assert load_config(str(path)) == Config()
+
+
+def test_a_backbone_file_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    backbone = load_config("seed", ["trainer.backbone=nets/resnet.keras"]).trainer.backbone
+    assert backbone == str(tmp_path / "nets" / "resnet.keras")
+    assert load_config("seed", ["trainer.backbone=none"]).trainer.backbone == "none"
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("trainer.epoch=5", "trainer.epoch is unknown (did you mean epochs? allowed here: backb"),
+        ("learning_rate=1", "learning_rate is unknown (allowed here: seed, example_gen"),
+        ("trainer.epochs=many", "trainer.epochs is 'many': input should be a valid integer"),
+        ("trainer.epochs=0", "trainer.epochs is 0: input should be greater than or equal to 1"),
+        ("trainer.epochs=2.5", "trainer.epochs is 2.5: input should be a valid integer"),
+        ("trainer.epochs=true", "trainer.epochs is True: input should be a valid integer"),
+        ("trainer.batch_size=5", "trainer.batch_size is 5: input should be a multiple of 2"),
+        ("trainer.dropout=1.0", "trainer.dropout is 1.0: input should be less than 1"),
+        ("trainer.learning_rate=.inf", "trainer.learning_rate is inf: input should be"),
+        ("transform.square=stretch", "transform.square is 'stretch': input should be 'pad' or 'cr"),
+        ("example_gen.undersampling=0.5", "'none' or a ratio of at least 1"),
+        ("example_gen.undersampling=.nan", "'none' or a ratio of at least 1"),
+        ("example_gen.undersampling=all", "'none' or a ratio of at least 1"),
+        ("example_gen.eval_fraction=1", "example_gen.eval_fraction is 1: input should be less"),
+        ("evaluator.gate.recall=90", "evaluator.gate.recall is 90: input should be less than"),
+        ("trainer=fast", "trainer is 'fast': it is a section with keys of its own"),
+        ("pusher.model_name=../up", "pusher.model_name is '../up': string should match"),
+        ("trainer.epochs", "--set trainer.epochs is not of the form section.key=value"),
+        ("trainer..epochs=1", "is not of the form section.key=value"),
+        ("seed.more=1", "--set seed.more=1: seed is a value, not a section"),
+        ("trainer.epochs=[", "--set trainer.epochs=[: the value is not valid YAML"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(override: str, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config("seed", [override])
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("- a\n- b\n", "holds a list, not sections"),
+        ("trainer: {epochs: [\n", "is not valid YAML"),
+        ("trainer: {epocs: 3}\n", "trainer.epocs is unknown (did you mean epochs?"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_config(str(path))
+    assert sentence in str(caught.value)
+    with pytest.raises(InputError, match=r"neither a preset \(demo, seed\) nor a file"):
+        load_config("sede")
+
+
+def test_the_resolved_configuration_names_every_value() -> None:
+    content = yaml.safe_load(load_config("demo").to_yaml())
+    assert content["trainer"]["augmentation"]["rotation"] == 10.0
+    assert content["evaluator"]["gate"] == {"auc": 0.9, "recall": 0.9, "specificity": 0.5}
