@@ -16,7 +16,7 @@ def numbered(label: int, size: int) -> tf.data.Dataset:
 def batches_of(
     sizes: tuple[int, int], batch_size: int, seed: int = 1, epoch: int = 0
 ) -> list[tuple[list[int], list[int]]]:
-    keras.utils.set_random_seed(seed + epoch)  # as the training loop does
+    keras.utils.set_random_seed(0)  # so that nothing but seed and epoch can make a difference
     classes = [numbered(label, size) for label, size in enumerate(sizes)]
     return [
         (numbers.tolist(), labels.tolist())

@@ -137,8 +137,8 @@ def test_the_kubeflow_folder_hides_no_package_of_that_name(tmp_path: Path) -> No
 
 
 def test_the_distribution_installs_no_package_of_that_name() -> None:
-    (distribution,) = importlib.metadata.packages_distributions()["pipeline"]
-    top_level = importlib.metadata.distribution(distribution).read_text("top_level.txt")
+    distribution = importlib.metadata.distribution("cxr-pneumonia-pipeline")
+    top_level = distribution.read_text("top_level.txt")
     assert top_level is not None
     assert sorted(top_level.split()) == ["components", "pipeline"]
 
