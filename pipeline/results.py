@@ -17,6 +17,7 @@ from components.evaluator.executor import (
     RESULT_FILE,
 )
 from components.example_gen.executor import EXAMPLES_KEY, QUARANTINE_FILE, SUMMARY_FILE
+from components.example_gen.executor import write_quarantine as write_rows
 from components.serving_check.executor import INFRA_BLESSING_KEY, REPORT_FILE
 from components.trainer.run_fn import COST_FILE
 from components.trainer.training import HISTORY_FILE
@@ -95,12 +96,9 @@ def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, A
 
 def write_quarantine(folder: RunFolder, rows: Sequence[tuple[str, str]]) -> None:
     """Writes report/quarantine.csv: each file that was put aside, and why."""
-    part = folder.report / "quarantine.csv.part"
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "reason"])
-        writer.writerows(rows)
-    part.replace(folder.report / "quarantine.csv")
+    part = folder.report / f"{QUARANTINE_FILE}.part"
+    write_rows(str(part), rows)
+    part.replace(folder.report / QUARANTINE_FILE)
 
 
 def _read_json(folder: str, name: str) -> Any:

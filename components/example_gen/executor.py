@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -235,7 +235,7 @@ def _conclude(uri: str, manifest: str, settings: Settings) -> dict[str, Any]:
     return summary
 
 
-def write_quarantine(path: str, rows: list[tuple[str, str]]) -> None:
+def write_quarantine(path: str, rows: Sequence[tuple[str, str]]) -> None:
     """Writes the list of files put aside, with a header, as CSV."""
     with tf.io.gfile.GFile(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
