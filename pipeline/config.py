@@ -92,7 +92,7 @@ class TrainerConfig(_Section):
     @field_validator("backbone")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        return value if value in ("imagenet", "none") else str(Path(value).absolute())
+        return value if value in ("imagenet", "none") else str(Path(value).expanduser().absolute())
 
 
 class GateConfig(_Section):
