@@ -39,7 +39,8 @@ class _Refuse(MetaPathFinder):
             raise ImportError(f"{name} is not there in a server")
 
 
-sys.meta_path.insert(0, _Refuse())
+if __name__ == "__main__":
+    sys.meta_path.insert(0, _Refuse())
 
 import tensorflow as tf  # noqa: E402 - after the refusal
 
