@@ -101,5 +101,6 @@ def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) 
 
 def test_the_resolved_configuration_names_every_value() -> None:
     content = yaml.safe_load(load_config("demo").to_yaml())
-    assert content["trainer"]["augmentation"]["rotation"] == 10.0
+    assert content["trainer"]["augmentation"]["rotation"] == 5.0
+    assert content["trainer"]["batch_size"] == 32
     assert content["evaluator"]["gate"] == {"auc": 0.9, "recall": 0.9, "specificity": 0.5}
