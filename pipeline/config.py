@@ -77,6 +77,9 @@ class TrainerConfig(_Section):
     epochs: int = Field(10, ge=1, le=1000)
     batch_size: int = Field(32, ge=2, le=4096, multiple_of=2, description="half of each class")
     learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="of Adam")
+    normalize_features: bool = Field(
+        False, description="standardise the pooled features before the head; for random weights"
+    )
     dense_units: int = Field(128, ge=1, le=65536)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
     patience: int = Field(10, ge=1, description="epochs without a better eval AUC before the end")

@@ -41,6 +41,7 @@ class Settings:
     views: int | None
     augmentation: Augmentation
     work_dir: str
+    normalize_features: bool = False
 
     def to_custom_config(self) -> dict[str, Any]:
         """Returns the form in which the settings travel to `run_fn`."""

@@ -451,3 +451,16 @@ def test_what_a_run_left_is_found_by_the_same_data_settings_and_weights_only(
     assert _work_folder(settings, train, Split(["8/eval"], np.zeros(1))) != folder
     net.write_bytes(b"other weights")
     assert _work_folder(settings, train, evaluation) != folder
+
+
+def test_normalized_features_come_centred_to_the_dense_layer() -> None:
+    assert [layer.name.split("_")[0] for layer in build_head(WIDTH, SETTINGS).layers] == [
+        "dense",
+        "dropout",
+        "dense",
+    ]
+    head = build_head(WIDTH, replace(SETTINGS, normalize_features=True))
+    features = 40.0 + np.random.default_rng(0).normal(size=(64, WIDTH)).astype(np.float32)
+    normalized = head.layers[0](features, training=True).numpy()
+    np.testing.assert_allclose(normalized.mean(axis=0), 0.0, atol=1e-3)
+    np.testing.assert_allclose(normalized.std(axis=0), 1.0, atol=1e-2)
