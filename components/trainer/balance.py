@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-# Films in the shuffle's reach; a larger class is mixed by a window of this many.
-_SHUFFLE_WINDOW = 8192
+# Films in the reach of the shuffle, which holds them decoded; ingestion has mixed them already.
+_SHUFFLE_WINDOW = 1024
 
 
 def steps_per_epoch(sizes: Sequence[int], batch_size: int) -> int:

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from components.features import CARRIED, IMAGE
 
-# One film is decoded at a time, whatever the batch: TFX grows batches to hundreds, and a decoded
-# film takes up to 0.2 GB. Two at once keep two cores busy.
+# Two films are decoded at a time, whatever the batch: TFX grows batches to hundreds, and one of 50
+# million pixels takes 0.6 GB as float32 RGB.
 _FILMS_AT_ONCE = 2
 # Weights of red, green and blue in the grey level (ITU-R BT.601, as OpenCV has them).
 _GREY_WEIGHTS = (0.299, 0.587, 0.114)
