@@ -27,7 +27,7 @@ TINY_SETTINGS = (
     "trainer.patience=30",
     "trainer.views=2",
     "trainer.batch_size=8",
-    "trainer.learning_rate=3e-4",
+    "trainer.normalize_features=true",
     "example_gen.eval_fraction=0.25",
     "evaluator.bootstrap_resamples=200",
 )
