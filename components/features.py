@@ -30,8 +30,10 @@ NORMAL, PNEUMONIA = 0, 1
 # The served signatures, their input and their outputs.
 SIGNATURE_BYTES = "serving_default"
 SIGNATURE_EXAMPLES = "serving_examples"
+SIGNATURE_EXPLAIN = "explain"  # not every model has it
 IMAGE_BYTES = "image_bytes"  # the suffix lets TF Serving's REST take {"b64": ...}
 EXAMPLES = "examples"
 PROBABILITY = "probability"
 THRESHOLD = "threshold"
 LABEL_NAME = "label"
+HEATMAP = "heatmap"  # where the model looked, 0 to 1

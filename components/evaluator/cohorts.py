@@ -5,7 +5,10 @@ AUC. So a subtype is judged against all normals, and a stream of normals against
 the other side's films count in each of the slices.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+
+import numpy as np
 
 from components.example_gen.patients import name_stream
 from components.features import PNEUMONIA
@@ -13,6 +16,9 @@ from components.features import PNEUMONIA
 SUBTYPE_SLICE = "subtype_against_all_normals"
 STREAM_SLICE = "normal_stream_against_all_pneumonias"
 SLICES = (SUBTYPE_SLICE, STREAM_SLICE)
+
+SIZE_SLICE = "image_size"
+FILMS_SLICE = "films_of_patient"
 
 
 def cohorts(
@@ -34,3 +40,25 @@ def cohorts(
         else {SUBTYPE_SLICE: all_subtypes, STREAM_SLICE: [name_stream(patient)]}
         for label, subtype, patient in films
     ]
+
+
+def size_cohorts(pixels: np.ndarray) -> list[dict[str, list[str]]]:
+    """Returns for each film whether it is among the small, the middle or the large ones.
+
+    The bounds are the terciles; a film that lies on one is in the middle, so that films of one
+    size stay together and a set of one size has a middle only.
+
+    Args:
+        pixels: [N], width times height.
+    """
+    lower, upper = np.quantile(pixels, [1 / 3, 2 / 3])
+    return [
+        {SIZE_SLICE: ["small" if size < lower else "large" if size > upper else "middle"]}
+        for size in pixels
+    ]
+
+
+def film_count_cohorts(patients: Sequence[str]) -> list[dict[str, list[str]]]:
+    """Returns for each film whether its patient has `one` or `several` among these films."""
+    films = Counter(patients)
+    return [{FILMS_SLICE: ["one" if films[key] == 1 else "several"]} for key in patients]

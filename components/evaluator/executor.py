@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 import apache_beam as beam
@@ -14,14 +15,17 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.errors import InputError
-from components.evaluator import champion, inference, tfma_results
-from components.evaluator.cohorts import cohorts
+from components.evaluator import champion, inference, overlap, tfma_results
+from components.evaluator.bootstrap import Bootstrap
+from components.evaluator.gallery import write_gallery
 from components.evaluator.gate import Verdict, judge
-from components.evaluator.inference import Prediction, Predictions
-from components.evaluator.metrics import binary_metrics, bootstrap_intervals, slice_metrics
+from components.evaluator.metrics import binary_metrics
+from components.evaluator.misreadings import worst_misreadings
+from components.evaluator.predictions import Prediction, Predictions
+from components.evaluator.result import measure
 from components.evaluator.settings import Settings
 from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, youden_threshold
-from components.features import EVAL, SIGNATURE_BYTES, SIGNATURE_EXAMPLES, TEST
+from components.features import EVAL, SIGNATURE_BYTES, SIGNATURE_EXAMPLES, SPLITS, TEST
 from components.progress import advance
 
 EXAMPLES_KEY = "examples"
@@ -50,10 +54,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Evaluates a trained model.
 
         Args:
-            input_dict: `examples` (raw, with the splits eval and test) and `model`.
+            input_dict: `examples` (raw, with the splits train, eval and test) and `model`.
             output_dict: `calibrated_model`, the same SavedModel with the threshold inside;
-                `evaluation`, with `result.json`, `predictions.csv` and TFMA's files; `blessing`,
-                as the stock Evaluator writes it.
+                `evaluation`, with `result.json`, `predictions.csv`, pictures of misread films in
+                `errors` and TFMA's files; `blessing`, as the stock Evaluator writes it.
             exec_properties: `settings`, the JSON of `Settings`; `push_destination`, the folder of
                 pushed versions; `champion`, the version to compare with, found here where the
                 runner has no driver.
@@ -70,11 +74,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if version is None:
             version = champion.find_champion(destination, trained.uri)
         splits = {
-            split: artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], split)
-            for split in (EVAL, TEST)
+            split: artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], split) for split in SPLITS
         }
 
-        rows = self._predict(model, splits, "candidate")
+        rows = self._predict(model, {split: splits[split] for split in (EVAL, TEST)}, "candidate")
         evaluation_split, test = inference.of_split(rows, EVAL), inference.of_split(rows, TEST)
         point = _find_threshold(evaluation_split)
         champion_metrics = None
@@ -87,15 +90,25 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         with self._make_beam_pipeline() as pipeline:
             tfma_results.write_results(pipeline, test, point.threshold, evaluation)
 
-        metrics = binary_metrics(test.labels, test.scores, point.threshold)
-        verdicts = judge(metrics, settings.gate, champion_metrics, settings.champion_tolerance)
+        blanked = self._predict(model, {TEST: splits[TEST]}, "blanked", inference.blank_film)
+        measures = measure(
+            test,
+            evaluation_split,
+            inference.of_split(blanked, TEST),
+            point.threshold,
+            Bootstrap(settings.bootstrap_resamples, settings.seed),
+        )
+        verdicts = judge(measures, settings.gate, champion_metrics, settings.champion_tolerance)
+        misread = worst_misreadings(test, point.threshold)
         result = {
             "split": TEST,
             "threshold": point._asdict(),
             "eval": binary_metrics(
                 evaluation_split.labels, evaluation_split.scores, point.threshold
             ),
-            **_measure(test, metrics, point.threshold, settings),
+            **measures,
+            "errors": write_gallery(misread, splits[TEST], model, evaluation),
+            "overlap": self._count_overlap(splits),
             "champion": champion_metrics,
             "gate": {name: verdict._asdict() for name, verdict in verdicts.items()},
         }
@@ -107,17 +120,33 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         champion.write_note(path, note)
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), trained, verdicts)
 
-    def _predict(self, model: str, splits: dict[str, str], name: str) -> list[Prediction]:
-        """Runs the one pass over the films; `name` keeps two models' results apart."""
+    def _predict(
+        self,
+        model: str,
+        splits: dict[str, str],
+        name: str,
+        prepare: Callable[[bytes], bytes] = bytes,
+    ) -> list[Prediction]:
+        """Runs one pass over the films; `name` keeps the passes' results apart."""
         path = os.path.join(self._get_tmp_dir(), name)
         advance("Predicting", 0)
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
-                | "Predict" >> inference.Predict(model, splits)
+                | "Predict" >> inference.Predict(model, splits, prepare)
                 | "Write" >> beam.io.WriteToText(path)
             )
         return inference.read_predictions(f"{path}-*")
+
+    def _count_overlap(self, splits: dict[str, str]) -> dict[str, dict[str, int]]:
+        path = os.path.join(self._get_tmp_dir(), "overlap")
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Overlap" >> overlap.CountOverlap(splits)
+                | "Write" >> beam.io.WriteToText(path)
+            )
+        return overlap.read_overlap(f"{path}-*")
 
 
 def _find_threshold(predictions: Predictions) -> YoudenPoint:
@@ -134,26 +163,6 @@ def _champion_metrics(rows: list[Prediction], version: str) -> dict[str, Any]:
         "version": version,
         "threshold": threshold,
         **binary_metrics(test.labels, test.scores, threshold),
-    }
-
-
-def _measure(
-    test: Predictions, metrics: dict[str, Any], threshold: float, settings: Settings
-) -> dict[str, Any]:
-    """Returns the metrics with their intervals and slices."""
-    members = cohorts(test.labels.tolist(), test.subtypes, test.patients)
-    return {
-        **metrics,
-        "intervals": bootstrap_intervals(
-            test.labels,
-            test.scores,
-            test.patients,
-            threshold,
-            settings.bootstrap_resamples,
-            settings.seed,
-        ),
-        "bootstrap_resamples": settings.bootstrap_resamples,
-        "slices": slice_metrics(test.labels, test.scores, members, threshold),
     }
 
 

@@ -1,8 +1,8 @@
 """One batched pass of a SavedModel over Examples, as a Beam transform."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -10,15 +10,21 @@ import tensorflow as tf
 from apache_beam.utils.shared import Shared
 
 from components.errors import InputError
+from components.evaluator.blanking import blank_centre
+from components.evaluator.predictions import Prediction, Predictions
 from components.features import (
     EXAMPLES,
     FILE_NAME,
+    HEIGHT,
+    IMAGE,
     LABEL,
+    MEAN,
     PATIENT,
     PROBABILITY,
     SIGNATURE_EXAMPLES,
     SUBTYPE,
     THRESHOLD,
+    WIDTH,
 )
 from components.progress import advance
 
@@ -26,36 +32,12 @@ from components.progress import advance
 _BATCH = 32
 
 
-class Prediction(NamedTuple):
-    """What a model says of one film.
-
-    Attributes:
-        split: of the film.
-        file_name: of the film.
-        patient: of the film.
-        label: 0 NORMAL, 1 PNEUMONIA.
-        subtype: of the film.
-        probability: of pneumonia, a float32 value.
-        threshold: that the model holds, a float32 value.
-    """
-
-    split: str
-    file_name: str
-    patient: str
-    label: int
-    subtype: str
-    probability: float
-    threshold: float
-
-
-class Predictions(NamedTuple):
-    """The predictions of one split as arrays, in the order of the file names."""
-
-    file_names: list[str]
-    patients: list[str]
-    labels: np.ndarray
-    subtypes: list[str]
-    scores: np.ndarray
+def blank_film(record: bytes) -> bytes:
+    """Returns a serialized Example with the middle of its film blanked; see `blanking.py`."""
+    example = tf.train.Example.FromString(record)
+    image = example.features.feature[IMAGE].bytes_list
+    image.value[0] = blank_centre(image.value[0])
+    return example.SerializeToString(deterministic=True)
 
 
 class PredictFn(beam.DoFn):
@@ -83,19 +65,29 @@ class PredictFn(beam.DoFn):
                 patient=feature[PATIENT].bytes_list.value[0].decode(),
                 label=int(feature[LABEL].int64_list.value[0]),
                 subtype=feature[SUBTYPE].bytes_list.value[0].decode(),
+                width=int(feature[WIDTH].int64_list.value[0]),
+                height=int(feature[HEIGHT].int64_list.value[0]),
+                mean=float(feature[MEAN].float_list.value[0]),
+                bytes=len(feature[IMAGE].bytes_list.value[0]),
                 probability=float(answer[PROBABILITY][row]),
                 threshold=float(answer[THRESHOLD][row]),
             )
 
 
 @beam.ptransform_fn
-def Predict(root: beam.Pipeline, model: str, splits: dict[str, str]) -> beam.PCollection:
+def Predict(
+    root: beam.Pipeline,
+    model: str,
+    splits: dict[str, str],
+    prepare: Callable[[bytes], bytes] = bytes,
+) -> beam.PCollection:
     """Reads Examples and predicts them.
 
     Args:
         root: the pipeline.
         model: the SavedModel's folder.
         splits: the folder of TFRecord files of each split.
+        prepare: what is done to each serialized Example before; nothing if left out.
 
     Returns:
         Predictions as lines of JSON.
@@ -104,6 +96,7 @@ def Predict(root: beam.Pipeline, model: str, splits: dict[str, str]) -> beam.PCo
     return [
         root
         | f"Read[{split}]" >> beam.io.ReadFromTFRecord(f"{uri}/*")
+        | f"Prepare[{split}]" >> beam.Map(prepare)
         | f"Batch[{split}]" >> beam.BatchElements(min_batch_size=_BATCH, max_batch_size=_BATCH)
         | f"Predict[{split}]" >> beam.ParDo(PredictFn(model, split, shared))
         | f"ToJson[{split}]" >> beam.Map(lambda row: json.dumps(row._asdict()))
@@ -134,5 +127,9 @@ def of_split(rows: Sequence[Prediction], split: str) -> Predictions:
         patients=[row.patient for row in chosen],
         labels=np.array([row.label for row in chosen]),
         subtypes=[row.subtype for row in chosen],
+        widths=np.array([row.width for row in chosen]),
+        heights=np.array([row.height for row in chosen]),
+        means=np.array([row.mean for row in chosen]),
+        sizes=np.array([row.bytes for row in chosen]),
         scores=np.array([row.probability for row in chosen], dtype=np.float32),
     )

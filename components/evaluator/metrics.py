@@ -1,27 +1,21 @@
 """What a threshold is worth on a test set, and how surely."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-# Metrics that a confusion matrix gives.
-_INTERVALS = ("auc", "accuracy", "recall", "specificity", "precision", "f1")
+from components.evaluator.bootstrap import Bootstrap, Sample
+from components.evaluator.tally import Tally, auc, average_precision, brier, counts_at, ratio
+
+# Of a slice; the other metrics are for the whole split.
+_SLICE_INTERVALS = ("auc", "recall", "specificity")
 
 
 def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator else float("nan")
-
-
-def _from_counts(tn: float, fp: float, fn: float, tp: float) -> dict[str, float]:
-    return {
-        "accuracy": _ratio(tp + tn, tn + fp + fn + tp),
-        "recall": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
-        "precision": _ratio(tp, tp + fp),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-    }
 
 
 def binary_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, Any]:
@@ -44,80 +38,76 @@ def binary_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> 
     both = 0 < labels.sum() < labels.size
     return {
         "auc": float(roc_auc_score(labels, scores)) if both else float("nan"),
-        **_from_counts(tn, fp, fn, tp),
+        "accuracy": _ratio(tp + tn, labels.size),
+        "recall": _ratio(tp, tp + fn),
+        "specificity": _ratio(tn, tn + fp),
+        "precision": _ratio(tp, tp + fp),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
         "loss": float(log_loss(labels, np.asarray(scores, np.float64), labels=[0, 1])),
         "confusion_matrix": {"tn": tn, "fp": fp, "fn": fn, "tp": tp},
     }
 
 
-def bootstrap_intervals(
-    labels: np.ndarray,
-    scores: np.ndarray,
-    patients: Sequence[str],
-    threshold: float,
-    resamples: int,
-    seed: int,
-) -> dict[str, list[float]]:
-    """Returns 95 % percentile intervals by resampling patients, with all their films.
+def rates_at(films: Tally, threshold: float) -> dict[str, np.ndarray]:
+    """Returns recall and specificity of the rule `score >= threshold`, [B] each."""
+    tn, fp, fn, tp = counts_at(films, threshold)
+    return {"recall": ratio(tp, tp + fn), "specificity": ratio(tn, tn + fp)}
 
-    Films of one patient are alike: resampling films would make the intervals too narrow.
+
+def resampled_metrics(films: Tally, threshold: float) -> dict[str, np.ndarray]:
+    """Returns the metrics of every resample, [B] each, NaN where undefined.
 
     Args:
-        labels: [N], 0 or 1.
-        scores: [N].
-        patients: N keys.
+        films: the resamples.
         threshold: of the rule `score >= threshold`.
-        resamples: how many times the patients are drawn anew, with replacement.
-        seed: of the draws.
+    """
+    tn, fp, fn, tp = counts_at(films, threshold)
+    rates = rates_at(films, threshold)
+    return {
+        "auc": auc(films),
+        "accuracy": ratio(tp + tn, tn + fp + fn + tp),
+        **rates,
+        "precision": ratio(tp, tp + fp),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "balanced_accuracy": (rates["recall"] + rates["specificity"]) / 2.0,
+        "average_precision": average_precision(films),
+        "brier": brier(films),
+    }
+
+
+def bootstrap_intervals(
+    sample: Sample, threshold: float, bootstrap: Bootstrap
+) -> dict[str, list[float]]:
+    """Returns the 95 % percentile interval of each metric, patients resampled.
+
+    Args:
+        sample: the films.
+        threshold: of the rule `score >= threshold`.
+        bootstrap: the draws.
 
     Returns:
         [2.5 %, 97.5 %] for each metric; resamples in which it is undefined are left out.
     """
-    labels = np.asarray(labels).astype(bool)
-    decisions = np.asarray(scores, np.float32) >= np.float32(threshold)
-    _, patient_of = np.unique(np.asarray(patients), return_inverse=True)
-    _, place = np.unique(scores, return_inverse=True)
-    number = int(patient_of.max()) + 1
-    rng = np.random.default_rng(seed)
-    drawn: dict[str, list[float]] = {name: [] for name in _INTERVALS}
-    for _ in range(resamples):
-        weights = np.bincount(rng.integers(0, number, number), minlength=number)[patient_of]
-        tp, fn = weights[labels & decisions].sum(), weights[labels & ~decisions].sum()
-        fp, tn = weights[~labels & decisions].sum(), weights[~labels & ~decisions].sum()
-        values = {"auc": _weighted_auc(labels, place, weights), **_from_counts(tn, fp, fn, tp)}
-        for name in _INTERVALS:
-            drawn[name].append(values[name])
-    return {name: _percentiles(values) for name, values in drawn.items()}
-
-
-def _weighted_auc(labels: np.ndarray, place: np.ndarray, weights: np.ndarray) -> float:
-    """Returns the AUC where film i counts `weights[i]` times; `place` is its score's rank."""
-    positive = np.bincount(place, weights=weights * labels)
-    negative = np.bincount(place, weights=weights * ~labels)
-    below = np.cumsum(negative) - negative / 2.0
-    return _ratio(float(positive @ below), float(positive.sum() * negative.sum()))
-
-
-def _percentiles(values: Sequence[float]) -> list[float]:
-    finite = np.asarray(values)[np.isfinite(values)]
-    if not finite.size:
-        return [float("nan"), float("nan")]
-    return [float(bound) for bound in np.percentile(finite, [2.5, 97.5])]
+    return bootstrap.intervals(sample, partial(resampled_metrics, threshold=threshold))
 
 
 def slice_metrics(
-    labels: np.ndarray,
-    scores: np.ndarray,
+    sample: Sample,
     cohorts: Sequence[Mapping[str, Sequence[str]]],
     threshold: float,
+    bootstrap: Bootstrap,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Returns the metrics of each cohort: {kind: {cohort: metrics and `films`}}.
+    """Returns the metrics of each cohort, its patients resampled for the intervals.
 
     Args:
-        labels: [N].
-        scores: [N].
+        sample: the films.
         cohorts: for each film, by kind, the cohorts that it belongs to; see `cohorts.py`.
-        threshold: of the rule.
+        threshold: of the rule `score >= threshold`.
+        bootstrap: the draws.
+
+    Returns:
+        {kind: {cohort: `films`, `patients`, the metrics, and the `intervals` of AUC, recall and
+        specificity}}.
     """
     found: dict[str, dict[str, list[int]]] = {}
     for row, kinds in enumerate(cohorts):
@@ -126,8 +116,18 @@ def slice_metrics(
                 found.setdefault(kind, {}).setdefault(cohort, []).append(row)
     return {
         kind: {
-            cohort: {"films": len(rows), **binary_metrics(labels[rows], scores[rows], threshold)}
+            cohort: _slice(sample.rows(np.array(rows)), threshold, bootstrap)
             for cohort, rows in sorted(cohorts_of_kind.items())
         }
         for kind, cohorts_of_kind in sorted(found.items())
+    }
+
+
+def _slice(sample: Sample, threshold: float, bootstrap: Bootstrap) -> dict[str, Any]:
+    intervals = bootstrap_intervals(sample, threshold, bootstrap)
+    return {
+        "films": sample.labels.size,
+        "patients": np.unique(sample.patients).size,
+        **binary_metrics(sample.labels, sample.scores, threshold),
+        "intervals": {name: intervals[name] for name in _SLICE_INTERVALS},
     }

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import ndimage  # type: ignore[import-untyped]
+from scipy import ndimage
 
 from components.trainer.augment import augment, film_seed
 from components.trainer.settings import Augmentation

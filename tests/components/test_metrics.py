@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,13 +12,21 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from components.evaluator.cohorts import STREAM_SLICE, SUBTYPE_SLICE, cohorts
-from components.evaluator.metrics import (
-    _weighted_auc,
-    binary_metrics,
-    bootstrap_intervals,
-    slice_metrics,
+from components.evaluator.bootstrap import Bootstrap, Sample
+from components.evaluator.cohorts import (
+    FILMS_SLICE,
+    SIZE_SLICE,
+    STREAM_SLICE,
+    SUBTYPE_SLICE,
+    cohorts,
+    film_count_cohorts,
+    size_cohorts,
 )
+from components.evaluator.metrics import binary_metrics, bootstrap_intervals, slice_metrics
+
+
+def sizes(*pixels: int) -> list[str]:
+    return [kinds[SIZE_SLICE][0] for kinds in size_cohorts(np.array(pixels))]
 
 
 def test_by_hand() -> None:
@@ -58,60 +67,67 @@ def test_what_is_undefined_is_not_a_number() -> None:
     assert found["recall"] == 0.0
 
 
-def test_weighted_auc_is_the_auc_of_repeated_films() -> None:
-    rng = np.random.default_rng(2)
-    labels = rng.integers(0, 2, 80).astype(bool)
-    scores = np.round(rng.random(80) + labels * 0.4, 1)
-    weights = rng.integers(0, 4, 80)
-    place = np.unique(scores, return_inverse=True)[1]
-    expected = roc_auc_score(np.repeat(labels, weights), np.repeat(scores, weights))
-    assert _weighted_auc(labels, place, weights) == pytest.approx(expected)
-
-
-def test_interval_of_a_proportion_is_the_binomial_one() -> None:
-    rng = np.random.default_rng(3)
-    labels = np.ones(400, int)
-    labels[:50] = 0
-    scores = np.where(rng.random(400) < 0.9, 0.8, 0.2)
-    patients = [f"p{i}" for i in range(400)]
-    found = bootstrap_intervals(labels, scores, patients, 0.5, 2000, seed=1)
-    recall = (scores[50:] >= 0.5).mean()
-    half = 1.96 * math.sqrt(recall * (1 - recall) / 350)
-    assert found["recall"] == pytest.approx([recall - half, recall + half], abs=0.006)
-
-
-def test_films_of_one_patient_are_drawn_together() -> None:
-    rng = np.random.default_rng(4)
-    labels = rng.integers(0, 2, 60)
-    scores = rng.random(60)
-    alone = bootstrap_intervals(labels, scores, [f"p{i}" for i in range(60)], 0.5, 1000, seed=1)
-    # The same films ten times over, by the same patients: nothing more is known.
-    ten = bootstrap_intervals(
-        np.tile(labels, 10), np.tile(scores, 10), [f"p{i}" for i in range(60)] * 10, 0.5, 1000, 1
-    )
-    assert ten == {name: pytest.approx(interval) for name, interval in alone.items()}
-
-
 def test_intervals_are_seeded_and_survive_one_class() -> None:
-    arguments = (np.array([1, 1, 1]), np.array([0.9, 0.8, 0.2]), ["a", "b", "c"], 0.5, 100)
-    found = bootstrap_intervals(*arguments, seed=1)
-    assert found["recall"] == bootstrap_intervals(*arguments, seed=1)["recall"]
+    sample = Sample(np.array([1, 1, 1]), np.array([0.9, 0.8, 0.2]), np.array(["a", "b", "c"]))
+    found = bootstrap_intervals(sample, 0.5, Bootstrap(100, seed=1))
+    assert found["recall"] == bootstrap_intervals(sample, 0.5, Bootstrap(100, seed=1))["recall"]
     assert all(math.isnan(bound) for bound in found["auc"])
+
+
+def test_every_metric_has_an_interval_that_holds_it() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 300)
+    scores = (rng.random(300) * 0.7 + labels * 0.3).astype(np.float32)
+    sample = Sample(labels, scores, np.array([f"p{number // 2}" for number in range(300)]))
+    found = bootstrap_intervals(sample, 0.5, Bootstrap(300, seed=1))
+    metrics = binary_metrics(labels, scores, 0.5)
+    assert set(found) - set(metrics) == {"balanced_accuracy", "average_precision", "brier"}
+    for name in set(found) & set(metrics):
+        low, high = found[name]
+        assert low < metrics[name] < high, name
+    low, high = found["balanced_accuracy"]
+    assert low < (metrics["recall"] + metrics["specificity"]) / 2 < high
 
 
 def test_a_slice_has_all_films_of_the_other_class() -> None:
     labels = [0, 0, 1, 1, 1]
-    members = cohorts(
-        labels,
-        ["normal", "normal", "bacteria", "virus", "virus"],
-        ["IM-0001", "NORMAL2-IM-0001", "person1_bacteria", "person1_virus", "person2_virus"],
-    )
+    patients = ["IM-0001", "NORMAL2-IM-0001", "person1_bacteria", "person1_virus", "person1_virus"]
+    members = cohorts(labels, ["normal", "normal", "bacteria", "virus", "virus"], patients)
     assert members[0] == {SUBTYPE_SLICE: ["bacteria", "virus"], STREAM_SLICE: ["IM"]}
     assert members[2] == {SUBTYPE_SLICE: ["bacteria"], STREAM_SLICE: ["IM", "NORMAL2-IM"]}
     scores = np.array([0.2, 0.5, 0.4, 0.9, 0.6])
-    found = slice_metrics(np.array(labels), scores, members, 0.5)
+    sample = Sample(np.array(labels), scores, np.array(patients))
+    found = slice_metrics(sample, members, 0.5, Bootstrap(100, seed=1))
     assert found[SUBTYPE_SLICE]["bacteria"]["films"] == 3
     assert found[SUBTYPE_SLICE]["bacteria"]["auc"] == 0.5
     assert found[SUBTYPE_SLICE]["virus"]["auc"] == 1.0
+    assert (found[SUBTYPE_SLICE]["virus"]["films"], found[SUBTYPE_SLICE]["virus"]["patients"]) == (
+        4,
+        3,
+    )
+    assert found[SUBTYPE_SLICE]["virus"]["intervals"]["recall"] == [1.0, 1.0]
+    assert list(found[SUBTYPE_SLICE]["virus"]["intervals"]) == ["auc", "recall", "specificity"]
     assert found[STREAM_SLICE]["IM"]["specificity"] == 1.0
     assert found[STREAM_SLICE]["NORMAL2-IM"]["specificity"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        ((30, 10, 20), ["large", "small", "middle"]),
+        ((1, 2, 3, 4, 5, 6), ["small", "small", "middle", "middle", "large", "large"]),
+        # The terciles are 7 and 7: films of one size stay together.
+        ((1, 7, 7, 7, 9), ["small", "middle", "middle", "middle", "large"]),
+        # The lower tercile is 7 and the upper 8.
+        ((7, 7, 7, 8, 9, 9), ["middle", "middle", "middle", "middle", "large", "large"]),
+        ((7, 7, 7), ["middle", "middle", "middle"]),
+        ((7,), ["middle"]),
+    ],
+)
+def test_films_are_small_middle_or_large(pixels: Sequence[int], expected: list[str]) -> None:
+    assert sizes(*pixels) == expected
+
+
+def test_a_patient_has_one_film_or_several() -> None:
+    found = film_count_cohorts(["a", "b", "a", "c"])
+    assert [kinds[FILMS_SLICE] for kinds in found] == [["several"], ["one"], ["several"], ["one"]]

@@ -1,0 +1,63 @@
+"""Pictures of the worst misreadings, and where in them the model looked."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from components.evaluator.misreadings import Misreading, small_picture
+from components.features import FILE_NAME, HEATMAP, IMAGE, IMAGE_BYTES, SIGNATURE_EXPLAIN
+
+FOLDER = "errors"
+
+
+def write_gallery(
+    misreadings: list[Misreading], examples: str, model: str, folder: str
+) -> list[dict[str, Any]]:
+    """Writes a small picture of each misread film.
+
+    Args:
+        misreadings: to show.
+        examples: the folder of TFRecord files with their films.
+        model: the SavedModel's folder.
+        folder: where the folder `errors` is made.
+
+    Returns:
+        For each misreading its fields, `picture` (path inside `folder`) and `heatmap`, float
+        [h][w], 0 to 1; None where the model has no signature for it.
+    """
+    if not misreadings:
+        return []
+    tf.io.gfile.makedirs(os.path.join(folder, FOLDER))
+    # The name holds on to the model: its signatures alone do not keep its variables.
+    loaded = tf.saved_model.load(model)
+    explain = loaded.signatures.get(SIGNATURE_EXPLAIN)
+    places = {reading.file_name: number for number, reading in enumerate(misreadings)}
+    shown: dict[int, dict[str, Any]] = {}
+    for name, film in _films(examples, places):
+        number = places[name]
+        picture = f"{FOLDER}/{number:03d}.png"
+        with tf.io.gfile.GFile(os.path.join(folder, picture), "wb") as file:
+            file.write(small_picture(film))
+        shown[number] = {"picture": picture, "heatmap": _heatmap(explain, film)}
+    return [{**reading._asdict(), **shown[n]} for n, reading in enumerate(misreadings)]
+
+
+def _films(examples: str, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yields file name and bytes of the named films, one at a time."""
+    wanted = set(names)
+    paths = sorted(tf.io.gfile.glob(os.path.join(examples, "*")))
+    for record in tf.data.TFRecordDataset(paths, compression_type="GZIP").as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        name = feature[FILE_NAME].bytes_list.value[0].decode()
+        if name in wanted:
+            yield name, feature[IMAGE].bytes_list.value[0]
+
+
+def _heatmap(explain: Any, film: bytes) -> list[list[float]] | None:
+    if explain is None:
+        return None
+    answer = explain(**{IMAGE_BYTES: tf.constant([film])})
+    heatmap: list[list[float]] = answer[HEATMAP][0].numpy().tolist()
+    return heatmap

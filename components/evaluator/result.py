@@ -1,0 +1,107 @@
+"""What is written of an evaluation: the measures of the test split, put together."""
+
+from typing import Any
+
+import numpy as np
+
+from components.evaluator import cohorts
+from components.evaluator.bootstrap import Bootstrap, Sample
+from components.evaluator.calibration import calibration
+from components.evaluator.controls import auc_with_interval, feature_control
+from components.evaluator.curves import curves
+from components.evaluator.decision_curve import decision_curve
+from components.evaluator.gate import balanced_accuracy
+from components.evaluator.metrics import binary_metrics, bootstrap_intervals, slice_metrics
+from components.evaluator.operating_points import operating_points, points_on_test
+from components.evaluator.predictions import Predictions
+from components.evaluator.prevalence import prevalence_table
+from components.evaluator.proportions import wilson_interval
+from components.evaluator.tally import average_precision
+from components.evaluator.transfer import threshold_transfer
+
+
+def measure(
+    test: Predictions,
+    evaluation: Predictions,
+    blanked: Predictions,
+    threshold: float,
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """Measures the rule `probability >= threshold` and the probabilities on the test split.
+
+    Args:
+        test: predictions of the test split.
+        evaluation: predictions of the eval split, on which the threshold was chosen.
+        blanked: predictions of the test films without their middle, see `blanking.py`.
+        threshold: of the rule.
+        bootstrap: the draws of patients.
+
+    Returns:
+        The metrics of `binary_metrics`, `balanced_accuracy` and `average_precision`; `intervals`,
+        95 % percentiles, of these and the Brier score; and one key a topic, see the modules.
+        What is undefined is NaN.
+
+    Raises:
+        ValueError: the eval split holds one class only.
+    """
+    sample, chosen_on = to_sample(test), to_sample(evaluation)
+    metrics = binary_metrics(test.labels, test.scores, threshold)
+    precision = sample.value(lambda films: {"value": average_precision(films)})["value"]
+    return {
+        **metrics,
+        "balanced_accuracy": balanced_accuracy(metrics),
+        "average_precision": float(precision),
+        "intervals": bootstrap_intervals(sample, threshold, bootstrap),
+        "bootstrap_resamples": bootstrap.resamples,
+        "wilson": _wilson(metrics["confusion_matrix"]),
+        "curves": curves(sample, bootstrap),
+        "points_on_test": points_on_test(sample, bootstrap),
+        "operating_points": operating_points(chosen_on, sample, bootstrap),
+        "calibration": calibration(sample, bootstrap),
+        "prevalence": prevalence_table(sample, threshold, bootstrap),
+        "decision_curve": decision_curve(sample),
+        "threshold_transfer": threshold_transfer(chosen_on, sample, threshold),
+        "slices": slice_metrics(sample, _members(test), threshold, bootstrap),
+        "controls": _controls(test, blanked, bootstrap),
+    }
+
+
+def to_sample(predictions: Predictions, scores: np.ndarray | None = None) -> Sample:
+    """Returns the films with the probabilities, or with other scores, [N]."""
+    return Sample(
+        labels=predictions.labels,
+        scores=predictions.scores if scores is None else scores,
+        patients=np.array(predictions.patients),
+    )
+
+
+def _wilson(matrix: dict[str, int]) -> dict[str, list[float]]:
+    return {
+        "recall": wilson_interval(matrix["tp"], matrix["tp"] + matrix["fn"]),
+        "specificity": wilson_interval(matrix["tn"], matrix["tn"] + matrix["fp"]),
+    }
+
+
+def _members(test: Predictions) -> list[dict[str, list[str]]]:
+    kinds = zip(
+        cohorts.cohorts(test.labels.tolist(), test.subtypes, test.patients),
+        cohorts.size_cohorts(test.widths * test.heights),
+        cohorts.film_count_cohorts(test.patients),
+        strict=True,
+    )
+    return [{**by_class, **by_size, **by_films} for by_class, by_size, by_films in kinds]
+
+
+def _controls(test: Predictions, blanked: Predictions, bootstrap: Bootstrap) -> dict[str, Any]:
+    features = {
+        "aspect_ratio": test.widths / test.heights,
+        "file_size": test.sizes,
+        "mean_brightness": test.means,
+    }
+    return {
+        **{
+            name: feature_control(to_sample(test, values), bootstrap)
+            for name, values in features.items()
+        },
+        "lungs_blanked": auc_with_interval(to_sample(blanked), bootstrap),
+    }
