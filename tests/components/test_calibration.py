@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
@@ -18,11 +19,11 @@ from components.evaluator.proportions import wilson_interval
 from components.evaluator.tally import tally
 
 
-def slope(labels: list[int], scores: list[float]) -> float:
+def slope(labels: ArrayLike, scores: ArrayLike) -> float:
     return float(calibration_slope(tally(np.array(labels), np.array(scores)))[0])
 
 
-def intercept(labels: list[int], scores: list[float]) -> float:
+def intercept(labels: ArrayLike, scores: ArrayLike) -> float:
     return float(calibration_in_the_large(tally(np.array(labels), np.array(scores)))[0])
 
 

@@ -14,8 +14,17 @@ import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from conftest import TINY_LAYOUT, TINY_SETTINGS, FinishedRun, cxr_run
-from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    confusion_matrix,
+    log_loss,
+    roc_auc_score,
+)
 
+from components.evaluator.blanking import decode_grey
+from components.evaluator.cohorts import SLICES
 from films import write_films
 from pipeline.lineage import latest_run
 
@@ -74,6 +83,45 @@ def test_the_metrics_are_those_of_the_written_predictions(finished_run: Finished
     assert metrics["specificity"] == pytest.approx(tn / (tn + fp))
     low, high = metrics["intervals"]["recall"]
     assert low <= metrics["recall"] <= high
+    assert metrics["average_precision"] == pytest.approx(average_precision_score(labels, scores))
+    balanced = balanced_accuracy_score(labels, scores >= metrics["threshold"])
+    assert metrics["balanced_accuracy"] == pytest.approx(balanced)
+    assert metrics["calibration"]["brier"] == pytest.approx(brier_score_loss(labels, scores))
+
+
+def test_the_films_facts_are_in_the_predictions_and_measured(finished_run: FinishedRun) -> None:
+    rows = predictions(finished_run, "test")
+    assert list(rows[0]) == [
+        *("split", "file_name", "patient", "label", "subtype"),
+        *("width", "height", "mean", "bytes", "probability"),
+    ]
+    for row in rows:
+        data = (finished_run.data / row["file_name"]).read_bytes()
+        assert (row["width"], row["height"], row["bytes"]) == ("48", "40", str(len(data)))
+        assert float(row["mean"]) == pytest.approx(decode_grey(data).mean() / 255, abs=0.01)
+    labels = [int(row["label"]) for row in rows]
+    controls = finished_run.metrics["controls"]
+    assert controls["aspect_ratio"]["auc"] == 0.5  # all films are of one size
+    brightness = roc_auc_score(labels, [float(row["mean"]) for row in rows])
+    assert controls["mean_brightness"]["auc"] == pytest.approx(max(brightness, 1 - brightness))
+    assert 0.0 <= controls["lungs_blanked"]["auc"] <= 1.0
+    assert list(finished_run.metrics["slices"]["image_size"]) == ["middle"]
+
+
+def test_no_film_is_in_two_splits(finished_run: FinishedRun) -> None:
+    none = {"train/eval": 0, "train/test": 0, "eval/test": 0}
+    assert finished_run.metrics["overlap"] == {"patients": none, "images": none}
+
+
+def test_misread_films_have_pictures(finished_run: FinishedRun) -> None:
+    metrics = finished_run.metrics
+    matrix = metrics["confusion_matrix"]
+    kinds = [shown["kind"] for shown in metrics["errors"]]
+    assert kinds.count("miss") == min(6, matrix["fn"])
+    assert kinds.count("false alarm") == min(6, matrix["fp"])
+    folder = Path(finished_run.nodes["YoudenEvaluator"].output("evaluation").uri)
+    for shown in metrics["errors"]:
+        assert decode_grey((folder / shown["picture"]).read_bytes()).shape == (40, 48)
 
 
 def test_tfma_reads_its_results_and_agrees(finished_run: FinishedRun) -> None:
@@ -85,8 +133,8 @@ def test_tfma_reads_its_results_and_agrees(finished_run: FinishedRun) -> None:
     assert overall["recall"]["doubleValue"] == pytest.approx(metrics["recall"])
     assert overall["specificity"]["doubleValue"] == pytest.approx(metrics["specificity"])
     assert overall["auc"]["doubleValue"] == pytest.approx(metrics["auc"], abs=0.01)
-    for kind, cohorts in metrics["slices"].items():
-        for cohort, expected in cohorts.items():
+    for kind in SLICES:
+        for cohort, expected in metrics["slices"][kind].items():
             found = by_slice[((kind, cohort),)]
             assert found["example_count"]["doubleValue"] == expected["films"]
             assert found["recall"]["doubleValue"] == pytest.approx(expected["recall"])
