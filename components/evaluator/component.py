@@ -49,7 +49,7 @@ class YoudenEvaluator(base_beam_component.BaseBeamComponent):
     Component `outputs` contains:
     - `calibrated_model`: Channel of type `standard_artifacts.Model`, the threshold inside.
     - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, TFMA's files beside
-      `result.json` and `predictions.csv`.
+      `result.json`, `predictions.csv` and pictures of misread films.
     - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, which Pusher obeys.
     """
 
@@ -67,7 +67,7 @@ class YoudenEvaluator(base_beam_component.BaseBeamComponent):
         """Makes the component.
 
         Args:
-            examples: the raw Examples, with the splits eval and test.
+            examples: the raw Examples, with the splits train, eval and test.
             model: the trained model.
             settings: bounds of the gate, tolerance to the champion, bootstrap.
             push_destination: the folder of versions that a server watches.

@@ -81,6 +81,10 @@ def test_values_are_those_of_the_test_split(measured: dict[str, Any]) -> None:
     assert measured["threshold_transfer"]["points"]["chosen"]["threshold"] == THRESHOLD
     j = measured["recall"] + measured["specificity"] - 1
     assert measured["threshold_transfer"]["points"]["chosen"]["test_j"] == pytest.approx(j)
+    evaluation = predictions(2)
+    called = evaluation.scores >= np.float32(THRESHOLD)
+    j = called[evaluation.labels == 1].mean() - called[evaluation.labels == 0].mean()
+    assert measured["threshold_transfer"]["points"]["chosen"]["eval_j"] == pytest.approx(j)
 
 
 def test_wilson_interval_holds_the_recall(measured: dict[str, Any]) -> None:
