@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 import pytest
 
-from pipeline.report import figures
+from pipeline.report.figures import discrimination, training
 from pipeline.report.content import (
     Content,
     format_interval,
@@ -19,7 +19,8 @@ from pipeline.report.content import (
     format_pair,
     format_seconds,
 )
-from pipeline.report.render import judge, render
+from pipeline.report.render import render
+from pipeline.report.tables.verdict import judge
 
 DASH = "\N{EN DASH}"
 VOID = {"meta", "link", "br", "img", "wbr"}
@@ -29,6 +30,7 @@ PNEUMONIAS = (0.9, 0.8, 0.7, 0.4)
 NORMALS = (0.1, 0.2, 0.3, 0.6)
 TEST_METRICS = {
     "auc": 0.9375,
+    "average_precision": 0.95,
     "accuracy": 0.75,
     "recall": 0.75,
     "specificity": 0.75,
@@ -274,7 +276,7 @@ def test_tables_hold_the_results() -> None:
     shown = page()
     assert shown.row("AUC", "0.938", "0.813 to 0.987") == ["0.911"]
     assert shown.row("Precision") == ["0.750", DASH, DASH]
-    assert shown.row("virus") == ["6", "0.875", "0.500", "0.750"]
+    assert shown.row("virus") == ["6", DASH, "0.875", "0.500", "0.750"]
     assert shown.row("train, NORMAL") == ["41", "0", "0", "2"]
     assert shown.row("val, PNEUMONIA") == ["0", "0", "0", "1"]
     assert shown.row("all") == ["87", "0", "0", "3"]
@@ -380,20 +382,20 @@ def test_empty_history_has_no_curves_and_no_best_epoch() -> None:
 
 def test_history_with_gaps_is_drawn() -> None:
     gaps: list[Any] = [{"epoch": 0, "loss": None, "eval_loss": math.nan, "eval_auc": None}]
-    assert f"train loss {DASH}" in figures.learning(content(history=gaps))
+    assert f"train loss {DASH}" in training.learning(content(history=gaps))
 
 
 def test_figures_are_computed_from_the_measured_split() -> None:
     # In the order of the scores: 3 pneumonias, a normal, a pneumonia: (1 + 1 + 1 + 4/5) / 4.
-    assert "average precision 0.950" in figures.precision_recall(content())
-    assert ">AUC 0.938<" in figures.roc(content())
-    assert ">threshold 0.500<" in figures.roc(content())
-    assert "of 4 normal films and 4 pneumonias" in figures.histogram(content())
-    assert ">75.0 % of 4<" in figures.confusion(content())
+    assert "average precision 0.950" in discrimination.precision_recall(content())
+    assert ">AUC 0.938<" in discrimination.roc(content())
+    assert ">threshold 0.500<" in discrimination.roc(content())
+    assert "of 4 normal films and 4 pneumonias" in discrimination.histogram(content())
+    assert ">75.0 % of 4<" in discrimination.confusion(content())
 
 
 def test_operating_point_is_where_the_metrics_say() -> None:
-    svg = figures.roc(content(metrics=metrics(recall=0.8, specificity=0.7)))
+    svg = discrimination.roc(content(metrics=metrics(recall=0.8, specificity=0.7)))
     point = re.search(r'<use [^>]*x="([\d.]+)" y="([\d.]+)" style="fill: #c2501a', svg)
     across = re.findall(r'text-anchor: middle[^>]* x="([\d.]+)"[^>]*>([\d.]+)<', svg)
     ticks = {text: float(place) for place, text in across}
@@ -405,9 +407,9 @@ def test_operating_point_is_where_the_metrics_say() -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_has_no_curves_but_a_histogram(label: int) -> None:
     one = content(predictions=[row for row in content().predictions if row["label"] == label])
-    assert "it needs films of both classes" in figures.roc(one)
-    assert "it needs films of both classes" in figures.precision_recall(one)
-    assert ">4 films: " in figures.histogram(one)
+    assert "it needs films of both classes" in discrimination.roc(one)
+    assert "it needs films of both classes" in discrimination.precision_recall(one)
+    assert ">4 films: " in discrimination.histogram(one)
     assert "No ROC curve" in Page(render(one)).text
 
 
@@ -415,7 +417,7 @@ def test_one_class_has_no_curves_but_a_histogram(label: int) -> None:
 def test_figures_do_without_metrics(value: float | None) -> None:
     keys = ("threshold", "recall", "specificity", "precision", "auc")
     odd = content(metrics=metrics(**dict.fromkeys(keys, value)))
-    for draw in (figures.roc, figures.precision_recall, figures.histogram, figures.confusion):
+    for draw in (discrimination.roc, discrimination.precision_recall, discrimination.histogram, discrimination.confusion):
         assert draw(odd).startswith("<svg ")
 
 
