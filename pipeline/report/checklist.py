@@ -210,4 +210,3 @@ def _disjoint(overlap: Mapping[str, Mapping[str, int]]) -> bool:
 
 def _known(bounds: Sequence[float | None] | None) -> bool:
     return len([bound for bound in bounds or () if finite(bound) is not None]) == 2
-

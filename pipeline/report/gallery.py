@@ -35,13 +35,15 @@ def errors(content: Content) -> list[tuple[str, list[Error]]]:
     """Returns the errors of each kind under its title, most confident first."""
     found = content.metrics.get("errors") or ()
     return [
-        (title, [_error(row, content.pictures) for row in found if row["kind"] == kind])
+        (title, [_error(row, content) for row in found if row["kind"] == kind])
         for kind, title in _KINDS.items()
     ]
 
 
-def _error(row: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Error:
-    film, overlay = _pictures(pictures.get(row.get("picture") or ""), row.get("heatmap"))
+def _error(row: Mapping[str, Any], content: Content) -> Error:
+    square = (content.config.get("transform") or {}).get("square", "pad")
+    picture = content.pictures.get(row.get("picture") or "")
+    film, overlay = _pictures(picture, square, row.get("heatmap"))
     return Error(
         row["file_name"],
         row["patient"],
@@ -53,13 +55,13 @@ def _error(row: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Error:
 
 
 def _pictures(
-    picture: bytes | None, heat: Sequence[Sequence[float]] | None
+    picture: bytes | None, square: str, heat: Sequence[Sequence[float]] | None
 ) -> tuple[str | None, str | None]:
     if picture is None:
         return None, None
     try:
-        overlay = _address(heatmap.overlay(picture, heat)) if heat else None
-        return _address(heatmap.film(picture)), overlay
+        overlay = _address(heatmap.overlay(picture, square, heat)) if heat else None
+        return _address(heatmap.film(picture, square)), overlay
     except OSError:
         # A damaged picture costs the picture, not the report.
         return None, None

@@ -144,9 +144,9 @@ def test_the_distribution_installs_no_package_of_that_name() -> None:
 
 
 def test_metrics_are_strict_json(tmp_path: Path) -> None:
-    from pipeline.results import _without_nan
+    from pipeline.report.store import without_nan
 
-    content = _without_nan({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": (2, "x")}})
+    content = without_nan({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": (2, "x")}})
     assert json.loads(json.dumps(content, allow_nan=False)) == {
         "a": None,
         "b": [1.0, None],

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
-from PIL import Image
+from PIL import Image, ImageOps
 
 _SIDE = 256  # pixels: enough to see a lobe, small enough for a page of a dozen films
 # Hot places are covered by this much at most, so that the film stays visible there too.
@@ -14,29 +14,32 @@ _COVER = 0.55
 _COLOURS = "inferno"
 
 
-def film(picture: bytes) -> bytes:
-    """Returns a film as a grey PNG of the page's size.
+def film(picture: bytes, square: str) -> bytes:
+    """Returns a film as the net sees it, as a grey PNG of the page's size.
 
     Args:
         picture: of any size.
+        square: `pad` sets the whole film on black, `crop` keeps its middle; see `transform` in the
+            configuration.
 
     Raises:
         OSError: it is no picture.
     """
-    return _png(_grey(picture))
+    return _png(_grey(picture, square))
 
 
-def overlay(picture: bytes, heat: Sequence[Sequence[float]]) -> bytes:
+def overlay(picture: bytes, square: str, heat: Sequence[Sequence[float]]) -> bytes:
     """Returns a film with a heat map laid over it, as a PNG of the page's size.
 
     Args:
         picture: of any size.
+        square: see `film`; the heat map covers the square, not the film.
         heat: [rows, columns], 0 to 1; rises from clear to covered.
 
     Raises:
         OSError: it is no picture.
     """
-    grey = _grey(picture)
+    grey = _grey(picture, square)
     smooth = upsample(np.asarray(heat, float), grey.size)
     cover = (_COVER * smooth)[..., None]
     base = np.repeat(np.asarray(grey, float)[..., None], 3, axis=2)
@@ -53,12 +56,11 @@ def upsample(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.clip(np.asarray(enlarged, float), 0, 1)
 
 
-def _grey(picture: bytes) -> Image.Image:
+def _grey(picture: bytes, square: str) -> Image.Image:
     with Image.open(io.BytesIO(picture)) as image:
         grey = image.convert("L")
-    scale = _SIDE / max(grey.size)
-    size = tuple(max(1, round(scale * side)) for side in grey.size)
-    return grey.resize(size, Image.Resampling.BICUBIC)
+    fit = ImageOps.fit if square == "crop" else ImageOps.pad
+    return fit(grey, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
 
 
 def _png(image: Image.Image) -> bytes:
