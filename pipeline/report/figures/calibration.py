@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from pipeline.report.content import finite, format_number, numbers
 from pipeline.report.figures.canvas import BLUE, INK, QUIET, VERMILION, band, draw
 
-_NET_BENEFIT_BELOW = 0.1  # of the axis of net benefit: to treat all falls without end
+# The lowest net benefit that is drawn: that of calling every film falls without end.
+_NET_BENEFIT_BELOW = 0.1
 
 
 def reliability(calibration: Mapping[str, Any]) -> str:
@@ -104,7 +105,7 @@ def net_benefit(curve: Mapping[str, Any]) -> str:
         axes.axhline(0, color=INK, linewidth=1, label="call no film pneumonia")
         axes.plot(threshold, model, color=BLUE, label="follow the model")
         known = np.r_[model[np.isfinite(model)], everyone[np.isfinite(everyone)], 0]
-        axes.set_ylim(max(known.min(), -_NET_BENEFIT_BELOW), known.max() + 0.05)
+        axes.set_ylim(max(known.min(), -_NET_BENEFIT_BELOW) - 0.03, known.max() + 0.05)
         axes.set(xlabel="threshold probability", ylabel="net benefit per film")
         axes.legend(loc="lower left")
 

@@ -13,7 +13,7 @@ POINTS = {
     "half": "0.5",
     "oracle": "best on test",
 }
-_MARKS = {"chosen": ("o", VERMILION), "half": ("s", QUIET), "oracle": ("^", INK)}
+_MARKS = {"chosen": ("o", VERMILION, 6), "half": ("s", QUIET, 5), "oracle": ("^", INK, 4)}
 
 
 def transfer(found: Mapping[str, Any]) -> str:
@@ -32,10 +32,11 @@ def transfer(found: Mapping[str, Any]) -> str:
             point = points.get(key) or {}
             place, height = finite(point.get("threshold")), finite(point.get("test_j"))
             if place is not None and height is not None:
-                shape, colour = _MARKS[key]
+                shape, colour, above = _MARKS[key]
                 axes.axvline(place, color=colour, linewidth=0.8, alpha=0.6)
                 text = name if key == "half" else f"{name}, {place:.3f}"
-                axes.plot([place], [height], shape, ms=8, color=colour, mec="white", label=text)
+                look = {"ms": 8, "color": colour, "mec": "white", "zorder": above}
+                axes.plot([place], [height], shape, label=text, **look)
         axes.set(xlim=(-0.02, 1.02), xlabel="threshold", ylabel="Youden's J")
         # Beneath the curves' plateau there is room.
         axes.legend(loc="lower center")
