@@ -1,9 +1,12 @@
 """A report's content made up for tests, and what a browser would make of the page."""
 
+import io
 import math
 from collections import Counter
 from html.parser import HTMLParser
 from typing import Any
+
+from PIL import Image
 
 from pipeline.report.content import Content
 
@@ -157,3 +160,154 @@ class Page(HTMLParser):
 
     def values(self, name: str) -> list[str]:
         return [value for _, attribute, value in self.attributes if attribute == name]
+
+
+def png(width: int = 4, height: int = 4, grey: int = 100) -> bytes:
+    """A film of one grey level."""
+    buffer = io.BytesIO()
+    Image.new("L", (width, height), grey).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def error(**changes: Any) -> dict[str, Any]:
+    return {
+        "kind": "miss",
+        "file_name": "test-3.jpeg",
+        "patient": "test-1",
+        "label": 1,
+        "probability": 0.4,
+        "picture": "errors/000.png",
+        "heatmap": [[0.0, 1.0], [0.5, 0.0]],
+        **changes,
+    }
+
+
+def full_metrics(**changes: Any) -> dict[str, Any]:
+    """The metrics of a run that measured all that a page can show."""
+    measured = {
+        "balanced_accuracy": 0.7512,
+        "intervals": {
+            **metrics()["intervals"],
+            "specificity": [0.3, 1.0],
+            "average_precision": [0.81, 0.99],
+            "brier": [0.05, 0.21],
+        },
+        "wilson": {"recall": [0.3006, 0.9544], "specificity": [0.3007, 0.9543]},
+        "curves": {
+            "roc": {
+                "false_positive_rate": [0.0, 0.5, 1.0],
+                "true_positive_rate": [0.75, 1.0, 1.0],
+                "low": [0.2, 0.6, 1.0],
+                "high": [1.0, 1.0, 1.0],
+            },
+            "precision_recall": {
+                "recall": [0.0, 0.5, 1.0],
+                "precision": [1.0, 1.0, 0.8],
+                "low": [0.5, 0.6, None],
+                "high": [1.0, 1.0, None],
+            },
+        },
+        "points_on_test": {
+            "sensitivity_at_specificity": {"0.90": {"value": 0.7501, "interval": [0.25, 1.0]}},
+            "specificity_at_sensitivity": {"0.95": {"value": 0.7502, "interval": [None, 1.0]}},
+        },
+        "operating_points": {
+            "sensitivity_95": {
+                "rule": "sensitivity at least 0.95 on eval",
+                "threshold": 0.4,
+                "eval": {"recall": 1.0, "specificity": 0.7511},
+                "test": {"recall": 0.9911, "specificity": 0.7522},
+                "intervals": {"recall": [0.9, 1.0], "specificity": [0.3, 1.0]},
+            }
+        },
+        "calibration": {
+            "brier": 0.1251,
+            "ece": 0.3002,
+            "ece_bins": 10,
+            "bins": [
+                {
+                    "low": 0.1,
+                    "high": 0.2,
+                    "films": 3,
+                    "mean_probability": 0.15,
+                    "observed": 0.0,
+                    "interval": [0.0, 0.5615],
+                },
+                {
+                    "low": 0.7,
+                    "high": 0.8,
+                    "films": 5,
+                    "mean_probability": 0.75,
+                    "observed": 0.8,
+                    "interval": [0.3755, 0.9638],
+                },
+            ],
+            "slope": 1.2345,
+            "intercept": -0.4321,
+            "intervals": {"ece": [0.1, 0.4], "slope": [0.5, 3.5], "intercept": [-1.5, 0.5]},
+        },
+        # 0.75 * 0.2 / (0.75 * 0.2 + 0.25 * 0.8) = 0.4286; 0.75 * 0.8 / (... + 0.25 * 0.2) = 0.9231
+        "prevalence": [
+            {
+                "prevalence": 0.2,
+                "ppv": 0.4286,
+                "npv": 0.9231,
+                "ppv_interval": [0.1, 1.0],
+                "npv_interval": [0.8, 1.0],
+            },
+            {"prevalence": 0.5, "ppv": 0.75, "npv": None},
+        ],
+        "decision_curve": {
+            "threshold_probability": [0.1, 0.2, 0.5],
+            "model": [0.44, 0.45, 0.25],
+            "all": [0.4444, 0.375, 0.0],
+        },
+        "threshold_transfer": {
+            "thresholds": [0.0, 0.5, 1.0],
+            "eval": [0.0, 0.6904, 0.0],
+            "test": [0.0, 0.5, 0.0],
+            "points": {
+                "chosen": {"threshold": 0.55, "eval_j": 0.6904, "test_j": 0.5},
+                "half": {"threshold": 0.5, "eval_j": 0.61, "test_j": 0.52},
+                "oracle": {"threshold": 0.35, "eval_j": 0.6, "test_j": 0.75},
+            },
+        },
+        "slices": {
+            "image_size": {
+                "large": {"films": 2, "patients": 1, "auc": None, "recall": 0.5},
+                "small": {
+                    "films": 6,
+                    "patients": 3,
+                    "auc": 0.875,
+                    "recall": 0.5,
+                    "specificity": 0.75,
+                    "intervals": {"auc": [0.6, 1.0], "recall": [0.1, 0.9]},
+                },
+            },
+            **metrics()["slices"],
+        },
+        "controls": {
+            "aspect_ratio": {"auc": 0.8125, "interval": [0.7, 0.9], "direction": "higher"},
+            "file_size": {"auc": 0.9, "interval": [0.8, 0.95], "direction": "lower"},
+            "lungs_blanked": {"auc": 0.65, "interval": [0.5, 0.8]},
+        },
+        "errors": [error(), error(kind="false alarm", label=0, probability=0.6, heatmap=None)],
+        "overlap": {
+            "patients": {"train/eval": 0, "train/test": 0, "eval/test": 0},
+            "images": {"train/eval": 0, "train/test": 2, "eval/test": 0},
+        },
+        "data_fingerprint": "c0ffee",
+        "code_version": {"package": "0.1.0", "commit": "0123abcd"},
+    }
+    return metrics(**{**measured, **changes})
+
+
+def full_content(**changes: Any) -> Content:
+    config = {
+        "seed": 1,
+        "example_gen": {"undersampling": 1.0},
+        "transform": {"square": "pad"},
+        "trainer": {"epochs": 3},
+    }
+    fields = {"metrics": full_metrics(), "config": config, "pictures": {"errors/000.png": png()}}
+    return content(**{**fields, **changes})

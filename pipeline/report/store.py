@@ -112,9 +112,9 @@ def _picture(report: Path, name: str) -> Path:
 def _why_absent(folder: RunFolder) -> str:
     if (folder.report / METRICS_FILE).is_file():
         return (
-            f"The run in {folder.root} was made by an earlier version, which did not keep what the "
-            "report is made of: run `cxr run` with this --output again, and what has not changed "
-            "comes from the cache."
+            f"The run in {folder.root} left no {CONTENT_FILE}, of which the report is made (an "
+            "earlier version made it, or it was cut at its end): run `cxr run` with this --output "
+            "again, and what has not changed comes from the cache."
         )
     if any(path.exists() for path in (folder.metadata, folder.config, folder.log)):
         return f"The run in {folder.root} has not finished: there is nothing to report yet."

@@ -13,7 +13,7 @@ POINTS = {
     "half": "0.5",
     "oracle": "best on test",
 }
-_MARKS = {"chosen": ("o", VERMILION, 6), "half": ("s", QUIET, 5), "oracle": ("^", INK, 4)}
+_MARKS = {"chosen": ("o", VERMILION, 4), "half": ("s", QUIET, 3), "oracle": ("^", INK, 2)}
 
 
 def transfer(found: Mapping[str, Any]) -> str:
