@@ -125,7 +125,7 @@ def _data(names: Sequence[str], runs: Sequence[Content]) -> Table:
         ("Data fingerprint", *(run.metrics.get("data_fingerprint") or MISSING for run in runs)),
         ("Code version", *(engineering.code_version(run.metrics) for run in runs)),
     ]
-    return Table("What was measured, by which code", ("", *names), rows)
+    return Table("What was measured, by which code", ("Fact", *names), rows)
 
 
 def _settings(names: Sequence[str], runs: Sequence[Content]) -> Table:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pipeline.report.content import finite, format_number, numbers
+from pipeline.report.content import format_number, numbers
 from pipeline.report.figures.canvas import BLUE, INK, QUIET, VERMILION, band, draw
 
 # The lowest net benefit that is drawn: that of calling every film falls without end.
@@ -76,7 +76,7 @@ def predictive_values(rows: Sequence[Mapping[str, Any]], share: float | None) ->
             band(axes, prevalence, low, high, colour)
             values = numbers([row[key] for row in rows])
             axes.plot(prevalence, values, style, ms=4, color=colour, label=name)
-        if finite(share) is not None:
+        if share is not None:
             axes.axvline(share, linestyle="--", color=INK, linewidth=1, label="in this split")
         axes.set(ylim=(-0.02, 1.02), xlabel="prevalence of pneumonia", ylabel="share of calls")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -35,8 +35,8 @@ def transfer(found: Mapping[str, Any]) -> str:
                 shape, colour, above = _MARKS[key]
                 axes.axvline(place, color=colour, linewidth=0.8, alpha=0.6)
                 text = name if key == "half" else f"{name}, {place:.3f}"
-                look = {"ms": 8, "color": colour, "mec": "white", "zorder": above}
-                axes.plot([place], [height], shape, label=text, **look)
+                (drawn,) = axes.plot([place], [height], shape, label=text)
+                drawn.set(markersize=8, color=colour, markeredgecolor="white", zorder=above)
         axes.set(xlim=(-0.02, 1.02), xlabel="threshold", ylabel="Youden's J")
         # Beneath the curves' plateau there is room.
         axes.legend(loc="lower center")
