@@ -4,13 +4,14 @@ CLAIM (2024 update) and TRIPOD+AI (2024) ask for far more than a pipeline knows.
 ticked only where the run brought it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pipeline.report.content import Content, finite
 
 CLAIM, TRIPOD, BOTH = "CLAIM", "TRIPOD+AI", "CLAIM, TRIPOD+AI"
 _SPLIT_PAIRS = 3
+_MEASURES = ("auc", "recall", "specificity")
 
 NOT_ANSWERED = (
     "the clinical question, the study's protocol and its registration",
@@ -46,167 +47,141 @@ class Item(NamedTuple):
 
 def items(content: Content) -> list[Item]:
     """Returns the topics that a pipeline can answer, each with whether this run does."""
-    return [*_methods(content), *_results(content), *_openness(content)]
-
-
-def _methods(content: Content) -> list[Item]:
-    metrics, config = content.metrics, content.config
-    youden, backbone = metrics.get("youden") or {}, metrics.get("backbone")
     return [
-        Item(
-            BOTH,
-            "Numbers of films, and what became of those left out",
-            bool((metrics.get("counts") or {}).get("kept")),
-            "data",
-            "Data",
-        ),
-        Item(
-            BOTH,
-            "Splits, disjoint at the level of the patient",
-            _disjoint(metrics.get("overlap") or {}),
-            "data",
-            "Data",
-        ),
-        Item(CLAIM, "Preprocessing", bool(config.get("transform")), "config", "Configuration"),
-        Item(
-            TRIPOD,
-            "How the imbalance of the classes was handled",
-            "undersampling" in (config.get("example_gen") or {}),
-            "config",
-            "Configuration",
-        ),
-        Item(
-            CLAIM,
-            "The net, its first weights and its hyperparameters",
-            bool(backbone and config.get("trainer")),
-            "training",
-            "Training",
-        ),
-        Item(
-            CLAIM,
-            "How training went, and which weights were kept",
-            any(finite(row.get("eval_auc")) is not None for row in content.history),
-            "training",
-            "Training",
-        ),
-        Item(
-            BOTH,
-            "A threshold that was fixed before the test split was read",
-            finite(youden.get("threshold")) is not None,
-            "headline",
-            "How well it reads",
-        ),
+        Item(source, topic, bool(answers(content)), anchor, _SECTIONS[anchor])
+        for source, topic, answers, anchor in _TOPICS
     ]
 
 
-def _results(content: Content) -> list[Item]:
-    metrics = content.metrics
-    intervals, calibration = metrics.get("intervals") or {}, metrics.get("calibration") or {}
-    slices = (metrics.get("slices") or {}).values()
-    return [
-        Item(
-            BOTH,
-            "Discrimination with its uncertainty: AUC, sensitivity and specificity with intervals",
-            all(_known(intervals.get(name)) for name in ("auc", "recall", "specificity")),
-            "metrics",
-            "Metrics and champion",
-        ),
-        Item(
-            TRIPOD,
-            "Calibration: a plot, slope and intercept",
-            bool(calibration.get("bins"))
-            and all(finite(calibration.get(key)) is not None for key in ("slope", "intercept")),
-            "calibration",
-            "Calibration",
-        ),
-        Item(
-            TRIPOD,
-            "Clinical utility: net benefit",
-            bool((metrics.get("decision_curve") or {}).get("model")),
-            "benefit",
-            "Net benefit",
-        ),
-        Item(
-            BOTH,
-            "Results in subgroups of films, with intervals",
-            any(
-                _known((found.get("intervals") or {}).get(name))
-                for cohorts in slices
-                for found in cohorts.values()
-                for name in ("auc", "recall", "specificity")
-            ),
-            "slices",
-            "Slices",
-        ),
-        Item(
-            CLAIM,
-            "Robustness: whether the threshold holds on other films, and what is shortcut",
-            bool(metrics.get("threshold_transfer")) and bool(metrics.get("controls")),
-            "transfer",
-            "Threshold transfer",
-        ),
-        Item(
-            CLAIM,
-            "Explainability: heat maps are shown",
-            any(error.get("heatmap") for error in metrics.get("errors") or ()),
-            "errors",
-            "Errors",
-        ),
-        Item(
-            CLAIM,
-            "Failure analysis: the films that were read wrong",
-            bool(metrics.get("errors")),
-            "errors",
-            "Errors",
-        ),
-    ]
+def _counted(content: Content) -> object:
+    return (content.metrics.get("counts") or {}).get("kept")
 
 
-def _openness(content: Content) -> list[Item]:
-    metrics = content.metrics
-    return [
-        Item(
-            BOTH,
-            "Intended use and limits",
-            bool(metrics.get("notice")),
-            "card",
-            "Model card",
-        ),
-        Item(
-            CLAIM,
-            "Software with versions",
-            bool(metrics.get("versions")),
-            "versions",
-            "Packages",
-        ),
-        Item(
-            BOTH,
-            "Which code, by its commit",
-            bool((metrics.get("code_version") or {}).get("commit")),
-            "card",
-            "Model card",
-        ),
-        Item(
-            BOTH,
-            "Which data, by a fingerprint of the files",
-            bool(metrics.get("data_fingerprint")),
-            "card",
-            "Model card",
-        ),
-        Item(
-            TRIPOD,
-            "Where the model is, to be used",
-            bool(metrics.get("pushed") and metrics.get("model_path")),
-            "verdict",
-            "Verdict",
-        ),
-    ]
-
-
-def _disjoint(overlap: Mapping[str, Mapping[str, int]]) -> bool:
-    patients = overlap.get("patients") or {}
+def _disjoint(content: Content) -> object:
+    patients = (content.metrics.get("overlap") or {}).get("patients") or {}
     return len(patients) == _SPLIT_PAIRS and not any(patients.values())
+
+
+def _preprocessing(content: Content) -> object:
+    return content.config.get("transform")
+
+
+def _imbalance(content: Content) -> object:
+    return "undersampling" in (content.config.get("example_gen") or {})
+
+
+def _net(content: Content) -> object:
+    return content.metrics.get("backbone") and content.config.get("trainer")
+
+
+def _training(content: Content) -> object:
+    return any(finite(row.get("eval_auc")) is not None for row in content.history)
+
+
+def _threshold(content: Content) -> object:
+    return finite((content.metrics.get("youden") or {}).get("threshold")) is not None
+
+
+def _discrimination(content: Content) -> object:
+    intervals = content.metrics.get("intervals") or {}
+    return all(_known(intervals.get(name)) for name in _MEASURES)
+
+
+def _calibration(content: Content) -> object:
+    found = content.metrics.get("calibration") or {}
+    known = all(finite(found.get(key)) is not None for key in ("slope", "intercept"))
+    return known and found.get("bins")
+
+
+def _utility(content: Content) -> object:
+    return (content.metrics.get("decision_curve") or {}).get("model")
+
+
+def _subgroups(content: Content) -> object:
+    slices = (content.metrics.get("slices") or {}).values()
+    intervals = [found.get("intervals") or {} for cohorts in slices for found in cohorts.values()]
+    return any(_known(found.get(name)) for found in intervals for name in _MEASURES)
+
+
+def _robustness(content: Content) -> object:
+    return content.metrics.get("threshold_transfer") and content.metrics.get("controls")
+
+
+def _explained(content: Content) -> object:
+    return any(error.get("heatmap") for error in content.metrics.get("errors") or ())
+
+
+def _failures(content: Content) -> object:
+    return content.metrics.get("errors") is not None
+
+
+def _use(content: Content) -> object:
+    return content.metrics.get("notice")
+
+
+def _software(content: Content) -> object:
+    return content.metrics.get("versions")
+
+
+def _code(content: Content) -> object:
+    return (content.metrics.get("code_version") or {}).get("commit")
+
+
+def _data(content: Content) -> object:
+    return content.metrics.get("data_fingerprint")
+
+
+def _model(content: Content) -> object:
+    return content.metrics.get("pushed") and content.metrics.get("model_path")
 
 
 def _known(bounds: Sequence[float | None] | None) -> bool:
     return len([bound for bound in bounds or () if finite(bound) is not None]) == 2
+
+
+_SECTIONS = {
+    "verdict": "Verdict",
+    "headline": "How well it reads",
+    "metrics": "Metrics and champion",
+    "calibration": "Calibration",
+    "benefit": "Net benefit",
+    "transfer": "Threshold transfer",
+    "slices": "Slices",
+    "data": "Data",
+    "errors": "Errors",
+    "card": "Model card",
+    "training": "Training",
+    "config": "Configuration",
+    "versions": "Packages",
+}
+_TOPICS: Sequence[tuple[str, str, Callable[[Content], object], str]] = (
+    (BOTH, "Numbers of films, and what became of those left out", _counted, "data"),
+    (BOTH, "Splits, disjoint at the level of the patient", _disjoint, "data"),
+    (CLAIM, "Preprocessing", _preprocessing, "config"),
+    (TRIPOD, "How the imbalance of the classes was handled", _imbalance, "config"),
+    (CLAIM, "The net, its first weights and its hyperparameters", _net, "config"),
+    (CLAIM, "How training went, and which weights were kept", _training, "training"),
+    (BOTH, "A threshold that was fixed before the test split was read", _threshold, "headline"),
+    (
+        BOTH,
+        "Discrimination with its uncertainty: AUC, sensitivity and specificity with intervals",
+        _discrimination,
+        "metrics",
+    ),
+    (TRIPOD, "Calibration: a plot, slope and intercept", _calibration, "calibration"),
+    (TRIPOD, "Clinical utility: net benefit", _utility, "benefit"),
+    (BOTH, "Results in subgroups of films, with intervals", _subgroups, "slices"),
+    (
+        CLAIM,
+        "Robustness: whether the threshold carries over, and what shortcuts there are",
+        _robustness,
+        "transfer",
+    ),
+    (CLAIM, "Explainability: heat maps are shown", _explained, "errors"),
+    (CLAIM, "Failure analysis: the films that were read wrong", _failures, "errors"),
+    (BOTH, "Intended use and limits", _use, "card"),
+    (CLAIM, "Software with versions", _software, "versions"),
+    (BOTH, "Which code, by its commit", _code, "card"),
+    (BOTH, "Which data, by a fingerprint of the files", _data, "card"),
+    (TRIPOD, "Where the model is, to be used", _model, "verdict"),
+)

@@ -70,3 +70,8 @@ def test_page_ticks_and_links_each_topic() -> None:
 
 def test_older_run_answers_less() -> None:
     assert "Calibration: a plot, slope and intercept" in unanswered(content())
+
+
+def test_run_without_failures_answers_for_them() -> None:
+    (missing,) = unanswered(full_content(metrics=full_metrics(errors=[])))
+    assert missing.startswith("Explainability")
