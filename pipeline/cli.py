@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 PUSHED, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
+DONE = 0
 _DEMO = "demo"
+_COMPARISON = "comparison.html"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; the process' own by default.
 
     Returns:
-        0 a model was pushed; 1 something failed; 2 bad input or configuration; 3 the gate refused
-        the model.
+        0 a model was pushed, or a report written; 1 something failed; 2 bad input or
+        configuration; 3 the gate refused the model.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -81,6 +83,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("-v", "--verbose", action="store_true", help="show TFX's log on the screen")
     run.set_defaults(command=_run)
+    report = commands.add_parser(
+        "report",
+        help="the report of a run again, or several runs side by side",
+        description="Writes the report of a run folder again, without running anything; of "
+        "several, a page that sets them side by side.",
+    )
+    report.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="folder given to cxr run --output"
+    )
+    report.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="page of several runs (default: comparison.html); one run's report lies in its folder",
+    )
+    report.set_defaults(command=_report)
     return parser
 
 
@@ -137,6 +155,35 @@ def _run_here(config: "Config", data: Path | None, folder: RunFolder, console: "
     if metrics["pushed"]:
         return PUSHED
     return FAILED if metrics["blessed"] else REFUSED
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pipeline.report import store
+
+    folders = [RunFolder(path.resolve()) for path in options.runs]
+    for number, folder in enumerate(folders):
+        if folder in folders[:number]:
+            raise InputError(f"The run folder {folder.root} is given twice.")
+    contents = [store.load(folder) for folder in folders]
+    if len(folders) == 1:
+        if options.output is not None:
+            raise InputError(
+                f"--output {options.output} is for several runs; the report of one is written to "
+                f"{folders[0].report / store.REPORT_FILE}."
+            )
+        with locked(folders[0]):
+            print(store.write_report(folders[0], contents[0]))
+        return DONE
+    from pipeline.report.compare import compare
+
+    path = options.output or Path(_COMPARISON)
+    page = compare([folder.root for folder in folders], contents)
+    try:
+        store.replace(path, page)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+    print(path.resolve())
+    return DONE
 
 
 if __name__ == "__main__":

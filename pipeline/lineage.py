@@ -63,6 +63,25 @@ def latest_run(database: str) -> dict[str, NodeRun]:
     return {run.node: run for run in found}
 
 
+def maker_properties(database: str, output: Output) -> dict[str, Any]:
+    """Returns the custom properties of the execution that made an artifact.
+
+    An execution that took the artifact from the cache has not all of them.
+
+    Args:
+        database: path of MLMD's SQLite file.
+        output: the artifact.
+    """
+    store = metadata_store.MetadataStore(metadata.sqlite_metadata_connection_config(database))
+    made = [
+        event.execution_id
+        for event in store.get_events_by_artifact_ids([output.artifact])
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    (execution,) = store.get_executions_by_id([min(made)])
+    return _custom_properties(execution)
+
+
 def _node_run(
     store: metadata_store.MetadataStore, execution: metadata_store_pb2.Execution
 ) -> NodeRun:
@@ -87,8 +106,13 @@ def _node_run(
 
 
 def _output(event: metadata_store_pb2.Event, artifact: metadata_store_pb2.Artifact) -> Output:
-    properties = {
+    return Output(event.path.steps[0].key, artifact.id, artifact.uri, _custom_properties(artifact))
+
+
+def _custom_properties(
+    found: metadata_store_pb2.Artifact | metadata_store_pb2.Execution,
+) -> dict[str, Any]:
+    return {
         name: getattr(value, value.WhichOneof("value"))
-        for name, value in artifact.custom_properties.items()
+        for name, value in found.custom_properties.items()
     }
-    return Output(event.path.steps[0].key, artifact.id, artifact.uri, properties)

@@ -1,8 +1,7 @@
-"""What came of a run: metrics.json, the quarantine list and the report, from its artifacts."""
+"""What came of a run, gathered from its artifacts into the report's folder."""
 
 import csv
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -16,17 +15,19 @@ from components.evaluator.executor import (
     PREDICTIONS_FILE,
     RESULT_FILE,
 )
+from components.example_gen.driver import FINGERPRINT_KEY
 from components.example_gen.executor import EXAMPLES_KEY, QUARANTINE_FILE, SUMMARY_FILE
 from components.example_gen.executor import write_quarantine as write_rows
 from components.serving_check.executor import INFRA_BLESSING_KEY, REPORT_FILE
 from components.trainer.run_fn import COST_FILE
 from components.trainer.training import HISTORY_FILE
 from pipeline.config import Config
-from pipeline.lineage import NodeRun, latest_run
+from pipeline.lineage import NodeRun, latest_run, maker_properties
 from pipeline.local import NodeTimes
 from pipeline.report.content import Content
-from pipeline.report.render import render
+from pipeline.report.store import save, without_nan
 from pipeline.run_folder import RunFolder
+from pipeline.version import code_version
 
 NOTICE = (
     "Decision support, not a medical device: a second reader for paediatric chest radiographs "
@@ -37,6 +38,8 @@ _PACKAGES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-
 
 def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, Any]:
     """Writes `report/` of the run that has just ended, and returns the metrics.
+
+    All that the report needs is copied there, so that it can be made again without ML Metadata.
 
     Args:
         config: of the run.
@@ -50,7 +53,8 @@ def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, A
         InputError: the version that an earlier run pushed has been removed since.
     """
     run = latest_run(str(folder.metadata))
-    examples = run["ChestXrayExampleGen"].output(EXAMPLES_KEY).uri
+    examples_artifact = run["ChestXrayExampleGen"].output(EXAMPLES_KEY)
+    examples = examples_artifact.uri
     evaluation = run["YoudenEvaluator"].output(EVALUATION_KEY).uri
     training = run["Trainer"].output("model_run").uri
     pushed = run["Pusher"].output("pushed_model").properties
@@ -75,10 +79,14 @@ def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, A
         "timings": {node: round(seconds, 2) for node, seconds in times.seconds.items()},
         "cached": times.cached,
         "versions": {name: version(name) for name in _PACKAGES},
+        "data_fingerprint": maker_properties(str(folder.metadata), examples_artifact).get(
+            FINGERPRINT_KEY
+        ),
+        "code_version": code_version(),
     }
     metrics["youden"] = metrics["threshold"]
     metrics["threshold"] = metrics["youden"]["threshold"]
-    metrics = _without_nan(metrics)
+    metrics = without_nan(metrics)
     quarantine = _read_quarantine(os.path.join(examples, QUARANTINE_FILE))
     content = Content(
         metrics=metrics,
@@ -87,10 +95,10 @@ def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, A
         quarantine=quarantine,
         config=config.model_dump(),
         lineage=[_lineage(node) for node in run.values()],
+        pictures=_read_pictures(evaluation, metrics.get("errors") or ()),
     )
     write_quarantine(folder, quarantine)
-    _replace(folder.report / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False))
-    _replace(folder.report / "report.html", render(content))
+    save(folder, content)
     return metrics
 
 
@@ -118,6 +126,10 @@ def _read_predictions(path: str) -> list[dict[str, Any]]:
         ]
 
 
+def _read_pictures(folder: str, errors: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    return {error["picture"]: Path(folder, error["picture"]).read_bytes() for error in errors}
+
+
 def _lineage(node: NodeRun) -> dict[str, Any]:
     return {
         "node": node.node,
@@ -128,20 +140,3 @@ def _lineage(node: NodeRun) -> dict[str, Any]:
             for output in node.outputs
         ],
     }
-
-
-def _without_nan(value: Any) -> Any:
-    """Replaces what JSON cannot say by null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return value
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 # A value that is not there, or that has no meaning (a ratio of nothing to nothing).
 MISSING = "\N{EN DASH}"
@@ -25,6 +27,7 @@ class Content:
         config: the resolved configuration, nested.
         lineage: one row a node: `node`, `execution` (its id in ML Metadata), `state` (`COMPLETE`
             or `CACHED`), `outputs`, a list of `key`, `artifact` (id) and `uri`.
+        pictures: the PNG files that `metrics["errors"]` names under `picture`.
     """
 
     metrics: Mapping[str, Any]
@@ -33,11 +36,28 @@ class Content:
     quarantine: Sequence[tuple[str, str]]
     config: Mapping[str, Any]
     lineage: Sequence[Mapping[str, Any]]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> list[Mapping[str, Any]]:
+        """The predictions of the split that the metrics were measured on."""
+        return [row for row in self.predictions if row["split"] == self.metrics["split"]]
+
+    def labels_and_scores(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns labels [N] and probabilities [N] of the measured split."""
+        rows = self.measured
+        labels = np.asarray([row["label"] for row in rows], int)
+        return labels, np.asarray([row["probability"] for row in rows], float)
 
 
 def finite(value: float | None) -> float | None:
     """Returns the value, None where it is not a finite number."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def numbers(values: Sequence[float | None]) -> np.ndarray:
+    """Returns the values as an array [N], with NaN for None."""
+    return np.asarray(values, float)
 
 
 def format_number(value: float | None, decimals: int = _DECIMALS) -> str:
@@ -62,6 +82,18 @@ def format_interval(bounds: Sequence[float | None] | None) -> str:
     """Returns `low to high`; a dash where either bound is missing."""
     known = [bound for bound in bounds or () if finite(bound) is not None]
     return " to ".join(map(format_number, known)) if len(known) == 2 else MISSING
+
+
+def format_estimate(value: float | None, bounds: Sequence[float | None] | None) -> str:
+    """Returns `value (low to high)`; the value alone where there is no interval."""
+    interval = format_interval(bounds)
+    return format_number(value) + ("" if interval == MISSING else f" ({interval})")
+
+
+def format_percent(value: float | None) -> str:
+    """Returns a share as a whole per cent: `5 %`; a dash for None and NaN."""
+    number = finite(value)
+    return MISSING if number is None else f"{100 * number:.0f} %"
 
 
 def format_seconds(value: float | None) -> str:

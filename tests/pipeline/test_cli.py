@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from conftest import MakeData
 
 from components.errors import InputError
 from pipeline.cli import main
+from pipeline.report.store import save
 from pipeline.run_folder import RunFolder, locked
+from report_content import full_content
 
 LAYOUT = {
     "train": {"NORMAL": 4, "PNEUMONIA": 4},
@@ -124,6 +127,99 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
         pass
 
 
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes the folder of a run that has ended."""
+
+    def make(name: str) -> Path:
+        folder = RunFolder(tmp_path / name)
+        folder.report.mkdir(parents=True)
+        save(folder, full_content())
+        return folder.root
+
+    return make
+
+
+def test_report_is_written_again(
+    make_run: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("run")
+    page = run / "report" / "report.html"
+    before = page.read_bytes()
+    page.write_text("stale")
+    assert main(["report", str(run)]) == 0
+    assert capfd.readouterr().out == f"{page}\n"
+    assert page.read_bytes() == before
+
+
+def test_report_of_several_runs_sets_them_side_by_side(
+    make_run: Callable[[str], Path],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = [str(make_run("first")), str(make_run("second"))]
+    assert main(["report", *runs, "--output", str(tmp_path / "page.html")]) == 0
+    assert capfd.readouterr().out == f"{tmp_path / 'page.html'}\n"
+    page = (tmp_path / "page.html").read_text()
+    assert "2 runs side by side" in page
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *runs]) == 0
+    assert (tmp_path / "comparison.html").read_text() == page
+
+
+def test_report_needs_neither_tfx_nor_tensorflow(make_run: Callable[[str], Path]) -> None:
+    runs = [str(make_run("first")), str(make_run("second"))]
+    for arguments in (runs[:1], [*runs, "--output", f"{runs[0]}/page.html"]):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "pipeline.cli", "report", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for slow in ("tensorflow", "tfx", "apache_beam", "sklearn", "pandas", "ml_metadata"):
+            assert f" {slow}\n" not in done.stderr
+
+
+def test_report_of_no_run(
+    make_run: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    assert f"The run folder {gone} does not exist" in fails(capfd, "report", gone)
+    assert not gone.exists()
+    file = tmp_path / "file"
+    file.touch()
+    assert f"The run folder {file} does not exist or is no" in fails(capfd, "report", file)
+    assert f"{tmp_path} is no run folder" in fails(capfd, "report", make_run("run"), tmp_path)
+
+
+def test_report_of_a_run_that_has_not_finished(
+    make_run: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run("run")
+    with locked(RunFolder(run)):
+        assert "Another run is using the output" in fails(capfd, "report", run)
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "run.log").touch()
+    assert f"The run in {begun} has not finished" in fails(capfd, "report", begun)
+    (begun / "report").mkdir()
+    (begun / "report" / "metrics.json").write_text("{}")
+    assert f"The run in {begun} left no content.json" in fails(capfd, "report", begun)
+
+
+def test_report_with_arguments_that_make_no_sense(
+    make_run: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run, page = make_run("run"), tmp_path / "page.html"
+    assert "is given twice" in fails(capfd, "report", run, run)
+    assert "is for several runs" in fails(capfd, "report", run, "--output", page)
+    assert not page.exists()
+    nowhere = tmp_path / "gone" / "page.html"
+    sentence = fails(capfd, "report", run, make_run("other"), "--output", nowhere)
+    assert f"{nowhere} cannot be written: No such file or directory." in sentence
+
+
 def test_the_kubeflow_folder_hides_no_package_of_that_name(tmp_path: Path) -> None:
     package = tmp_path / "kubeflow"
     package.mkdir()
@@ -144,9 +240,9 @@ def test_the_distribution_installs_no_package_of_that_name() -> None:
 
 
 def test_metrics_are_strict_json(tmp_path: Path) -> None:
-    from pipeline.results import _without_nan
+    from pipeline.report.store import without_nan
 
-    content = _without_nan({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": (2, "x")}})
+    content = without_nan({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": (2, "x")}})
     assert json.loads(json.dumps(content, allow_nan=False)) == {
         "a": None,
         "b": [1.0, None],

@@ -26,6 +26,7 @@ from sklearn.metrics import (
 from components.evaluator.blanking import decode_grey
 from components.evaluator.cohorts import SLICES
 from films import write_films
+from pipeline.cli import main
 from pipeline.lineage import latest_run
 
 NODES = [
@@ -149,6 +150,13 @@ def test_what_was_put_aside_is_listed(finished_run: FinishedRun) -> None:
     assert "train/NORMAL/broken.jpeg" in finished_run.page
 
 
+def test_the_report_can_be_made_again_from_the_folder(finished_run: FinishedRun) -> None:
+    page = finished_run.output / "report" / "report.html"
+    page.unlink()
+    assert main(["report", str(finished_run.output)]) == 0
+    assert page.read_text() == finished_run.page
+
+
 # From here on, runs follow one another in the same folder.
 
 
@@ -157,6 +165,8 @@ def test_the_same_again_comes_from_the_cache(finished_run: FinishedRun) -> None:
     metrics = metrics_of(finished_run.output)
     assert metrics["cached"] == NODES
     assert metrics["pushed_version"] == finished_run.metrics["pushed_version"]
+    assert len(metrics["data_fingerprint"]) == 64
+    assert metrics["data_fingerprint"] == finished_run.metrics["data_fingerprint"]
     assert versions(finished_run.output) == [metrics["pushed_version"]]
 
 

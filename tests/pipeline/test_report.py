@@ -5,13 +5,11 @@ import functools
 import math
 import re
 from collections import Counter
-from html.parser import HTMLParser
 from typing import Any
 
 import matplotlib
 import pytest
 
-from pipeline.report import figures
 from pipeline.report.content import (
     Content,
     format_interval,
@@ -19,158 +17,12 @@ from pipeline.report.content import (
     format_pair,
     format_seconds,
 )
-from pipeline.report.render import judge, render
+from pipeline.report.figures import discrimination, training
+from pipeline.report.render import render
+from pipeline.report.tables.verdict import judge
+from report_content import TEST_METRICS, Page, content, metrics
 
 DASH = "\N{EN DASH}"
-VOID = {"meta", "link", "br", "img", "wbr"}
-
-# At 0.5: 3 of 4 pneumonias found, 3 of 4 normals cleared; 15 of the 16 pairs are in order.
-PNEUMONIAS = (0.9, 0.8, 0.7, 0.4)
-NORMALS = (0.1, 0.2, 0.3, 0.6)
-TEST_METRICS = {
-    "auc": 0.9375,
-    "accuracy": 0.75,
-    "recall": 0.75,
-    "specificity": 0.75,
-    "precision": 0.75,
-    "f1": 0.75,
-    "loss": 0.4127,
-    "confusion_matrix": {"tn": 3, "fp": 1, "fn": 1, "tp": 3},
-}
-
-
-def metrics(**changes: Any) -> dict[str, Any]:
-    passed = {"value": 0.9375, "bound": 0.9, "passed": True}
-    return {
-        "notice": "Decision support, not a medical device: a clinician reads every film.",
-        "split": "test",
-        "threshold": 0.5,
-        **TEST_METRICS,
-        "intervals": {"auc": [0.8126, 0.9874], "recall": [0.25, 1.0], "f1": [math.nan, math.nan]},
-        "bootstrap_resamples": 2000,
-        "youden": {
-            "threshold": 0.5,
-            "sensitivity": 0.8571,
-            "specificity": 0.8333,
-            "j": 0.6904,
-            "lowest": 0.4312,
-            "highest": 0.5688,
-        },
-        "eval": {**TEST_METRICS, "auc": 0.9111, "precision": None},
-        "gate": {"auc": passed},
-        "pushed": True,
-        "pushed_version": "1700000001",
-        "model_path": "/served/pneumonia/1700000001",
-        "champion": None,
-        "slices": {
-            "subtype_against_all_normals": {
-                "virus": {"films": 6, "auc": 0.875, "recall": 0.5, "specificity": 0.75}
-            }
-        },
-        "counts": {
-            "kept": {"train": {"NORMAL": 41, "PNEUMONIA": 42}, "test": {"NORMAL": 4}},
-            "quarantined": {"train": {"NORMAL": 2}, "val": {"PNEUMONIA": 1}},
-        },
-        "timings": {"Trainer": 125.2, "Pusher": 0.34},
-        "cached": ["Trainer"],
-        "serving_check": {
-            "films": 8,
-            "max_difference": 1.2e-7,
-            "latency_ms": 48.31,
-            "load_seconds": 4.2,
-        },
-        "training_cost": {"films_through_backbone": 9902, "epochs_seconds": 61.0},
-        "backbone": "imagenet",
-        "versions": {"tfx": "1.16.0"},
-        **changes,
-    }
-
-
-def content(**changes: Any) -> Content:
-    films = [(1, p) for p in PNEUMONIAS] + [(0, p) for p in NORMALS]
-    predictions = [
-        {
-            "split": split,
-            "file_name": f"{split}-{number}.jpeg",
-            "patient": f"{split}-{number // 2}",
-            "label": label,
-            "subtype": "virus" if label else "normal",
-            "probability": probability,
-        }
-        for split in ("eval", "test")
-        for number, (label, probability) in enumerate(films)
-    ]
-    history = [
-        {"epoch": 0, "loss": 0.7, "accuracy": 0.6, "eval_loss": 0.65, "eval_auc": 0.8},
-        {"epoch": 1, "loss": 0.5, "accuracy": 0.7, "eval_loss": 0.55, "eval_auc": 0.9111},
-        {"epoch": 2, "loss": 0.4, "accuracy": 0.8, "eval_loss": 0.6, "eval_auc": 0.9},
-    ]
-    lineage = [
-        {
-            "node": "Trainer",
-            "execution": 17,
-            "state": "CACHED",
-            "outputs": [{"key": "model", "artifact": 23, "uri": "gs://bucket/Trainer/model/17"}],
-        },
-        {"node": "Pusher", "execution": 18, "state": "COMPLETE", "outputs": []},
-    ]
-    fields: dict[str, Any] = {
-        "metrics": metrics(),
-        "predictions": predictions,
-        "history": history,
-        "quarantine": [("train/NORMAL/a.jpeg", "not a picture")],
-        "config": {"seed": 1, "trainer": {"epochs": 3, "backbone": "imagenet"}},
-        "lineage": lineage,
-    }
-    return Content(**{**fields, **changes})
-
-
-class Page(HTMLParser):
-    """What a browser would make of the page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []  # (tag, name, value)
-        self.styles: list[str] = []
-        self.rows: list[list[str]] = []
-        self.open: list[str] = []
-        self._words: list[str] = []
-        self.feed(html)
-        self.text = " ".join("".join(self._words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" in self.open:
-            self.styles.append(data)
-            return
-        self._words.append(data)
-        if {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += data.strip()
-
-    def row(self, *first: str) -> list[str]:
-        """Returns the only row that begins with these cells."""
-        (found,) = (row for row in self.rows if row[: len(first)] == list(first))
-        return found[len(first) :]
-
-    def values(self, name: str) -> list[str]:
-        return [value for _, attribute, value in self.attributes if attribute == name]
 
 
 def page(**changes: Any) -> Page:
@@ -274,7 +126,7 @@ def test_tables_hold_the_results() -> None:
     shown = page()
     assert shown.row("AUC", "0.938", "0.813 to 0.987") == ["0.911"]
     assert shown.row("Precision") == ["0.750", DASH, DASH]
-    assert shown.row("virus") == ["6", "0.875", "0.500", "0.750"]
+    assert shown.row("virus") == ["6", DASH, "0.875", "0.500", "0.750"]
     assert shown.row("train, NORMAL") == ["41", "0", "0", "2"]
     assert shown.row("val, PNEUMONIA") == ["0", "0", "0", "1"]
     assert shown.row("all") == ["87", "0", "0", "3"]
@@ -380,20 +232,20 @@ def test_empty_history_has_no_curves_and_no_best_epoch() -> None:
 
 def test_history_with_gaps_is_drawn() -> None:
     gaps: list[Any] = [{"epoch": 0, "loss": None, "eval_loss": math.nan, "eval_auc": None}]
-    assert f"train loss {DASH}" in figures.learning(content(history=gaps))
+    assert f"train loss {DASH}" in training.learning(content(history=gaps))
 
 
 def test_figures_are_computed_from_the_measured_split() -> None:
     # In the order of the scores: 3 pneumonias, a normal, a pneumonia: (1 + 1 + 1 + 4/5) / 4.
-    assert "average precision 0.950" in figures.precision_recall(content())
-    assert ">AUC 0.938<" in figures.roc(content())
-    assert ">threshold 0.500<" in figures.roc(content())
-    assert "of 4 normal films and 4 pneumonias" in figures.histogram(content())
-    assert ">75.0 % of 4<" in figures.confusion(content())
+    assert "average precision 0.950" in discrimination.precision_recall(content())
+    assert ">AUC 0.938<" in discrimination.roc(content())
+    assert ">threshold 0.500<" in discrimination.roc(content())
+    assert "of 4 normal films and 4 pneumonias" in discrimination.histogram(content())
+    assert ">75.0 % of 4<" in discrimination.confusion(content())
 
 
 def test_operating_point_is_where_the_metrics_say() -> None:
-    svg = figures.roc(content(metrics=metrics(recall=0.8, specificity=0.7)))
+    svg = discrimination.roc(content(metrics=metrics(recall=0.8, specificity=0.7)))
     point = re.search(r'<use [^>]*x="([\d.]+)" y="([\d.]+)" style="fill: #c2501a', svg)
     across = re.findall(r'text-anchor: middle[^>]* x="([\d.]+)"[^>]*>([\d.]+)<', svg)
     ticks = {text: float(place) for place, text in across}
@@ -405,9 +257,9 @@ def test_operating_point_is_where_the_metrics_say() -> None:
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_has_no_curves_but_a_histogram(label: int) -> None:
     one = content(predictions=[row for row in content().predictions if row["label"] == label])
-    assert "it needs films of both classes" in figures.roc(one)
-    assert "it needs films of both classes" in figures.precision_recall(one)
-    assert ">4 films: " in figures.histogram(one)
+    assert "it needs films of both classes" in discrimination.roc(one)
+    assert "it needs films of both classes" in discrimination.precision_recall(one)
+    assert ">4 films: " in discrimination.histogram(one)
     assert "No ROC curve" in Page(render(one)).text
 
 
@@ -415,7 +267,12 @@ def test_one_class_has_no_curves_but_a_histogram(label: int) -> None:
 def test_figures_do_without_metrics(value: float | None) -> None:
     keys = ("threshold", "recall", "specificity", "precision", "auc")
     odd = content(metrics=metrics(**dict.fromkeys(keys, value)))
-    for draw in (figures.roc, figures.precision_recall, figures.histogram, figures.confusion):
+    for draw in (
+        discrimination.roc,
+        discrimination.precision_recall,
+        discrimination.histogram,
+        discrimination.confusion,
+    ):
         assert draw(odd).startswith("<svg ")
 
 

@@ -1,0 +1,43 @@
+"""Which code ran."""
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+_DISTRIBUTION = "cxr-pneumonia-pipeline"
+_TIME_LIMIT_S = 10
+
+
+def code_version() -> dict[str, str]:
+    """Returns `package`, this package's version, and `commit` where the code is in a git checkout.
+
+    The commit ends in `-dirty` where files differ from it.
+    """
+    found = {"package": version(_DISTRIBUTION)}
+    commit = _commit(Path(__file__).resolve())
+    if commit:
+        found["commit"] = commit
+    return found
+
+
+def _commit(file: Path) -> str | None:
+    """Returns the commit of a file's checkout; None where git does not know the file."""
+    # A virtual environment may lie inside of a checkout of something else.
+    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    return _git(file.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Returns what git says; None where there is no git, or it fails."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_TIME_LIMIT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
