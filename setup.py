@@ -34,6 +34,8 @@ setup(
         "opencv-python-headless>=4.11,<5",
         # Reads an image's header, and so its size, without decoding its pixels.
         "pillow>=10",
+        # Intervals and the logistic function; scikit-learn brings it too.
+        "scipy>=1.11",
         # Validates the configuration.
         "pydantic>=2.7,<3",
         "pyyaml>=6",

@@ -4,6 +4,7 @@
 IMAGE = "image"  # the file's bytes as they came; after Transform, the bytes of a small grey PNG
 LABEL = "label"  # 0 NORMAL, 1 PNEUMONIA
 SUBTYPE = "subtype"  # normal, bacteria, virus, unknown
+UNKNOWN_SUBTYPE = "unknown"
 PATIENT = "patient"  # the group key: no patient is in two splits
 FILE_NAME = "file_name"  # relative to the data folder, with forward slashes
 WIDTH = "width"  # pixels
@@ -37,3 +38,4 @@ PROBABILITY = "probability"
 THRESHOLD = "threshold"
 LABEL_NAME = "label"
 HEATMAP = "heatmap"  # where the model looked, 0 to 1
+SEEN_BYTES = "seen_bytes"  # a PNG of what it looked at

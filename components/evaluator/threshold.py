@@ -1,11 +1,23 @@
-"""Youden's threshold: the operating point that maximises sensitivity + specificity - 1."""
+"""Youden's threshold: the operating point that maximises sensitivity + specificity - 1.
+
+Where a model separates eval almost perfectly, J is flat over most thresholds, and where exactly it
+is highest hangs on a film or two. So the threshold is estimated with all films: J of a monotone
+score is highest where both classes are equally likely to give it, and a logistic regression on the
+log odds of the scores, both classes weighing alike, says where that is.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
 # Values of J closer than this are equal: they are sums of ratios of whole numbers.
 _TIE = 1e-12
+# Scores are held this far from 0 and 1, whose log odds are infinite.
+_EDGE = 1e-7
+# Of the regression: next to none, but where the classes do not overlap it needs some.
+_INVERSE_PENALTY = 1e4
 
 
 class DegenerateScoresError(ValueError):
@@ -22,6 +34,8 @@ class YoudenPoint(NamedTuple):
         j: sensitivity + specificity - 1.
         lowest: the threshold may go down to just above this score and decide the same.
         highest: it may go up to this score and decide the same.
+        rule: `calibrated` or `maximum`, see `youden_threshold`.
+        highest_j: that any threshold has on these data.
     """
 
     threshold: float
@@ -30,14 +44,39 @@ class YoudenPoint(NamedTuple):
     j: float
     lowest: float
     highest: float
+    rule: str
+    highest_j: float
+
+
+class _Curve(NamedTuple):
+    """Sensitivity and specificity [K] of the rules `score >= cuts[k]`, cuts ascending."""
+
+    cuts: np.ndarray
+    sensitivity: np.ndarray
+    specificity: np.ndarray
+
+    def point(self, number: int, threshold: float, rule: str) -> YoudenPoint:
+        """Returns the operating point of a threshold that decides as `cuts[number]` does."""
+        j = self.sensitivity + self.specificity - 1.0
+        return YoudenPoint(
+            threshold=threshold,
+            sensitivity=float(self.sensitivity[number]),
+            specificity=float(self.specificity[number]),
+            j=float(j[number]),
+            lowest=float(self.cuts[number - 1]),
+            highest=float(self.cuts[number]),
+            rule=rule,
+            highest_j=float(j.max()),
+        )
 
 
 def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> YoudenPoint:
-    """Finds the threshold of the highest J (Youden 1950, Cancer 3:32-35).
+    """Estimates the threshold of the highest J (Youden 1950, Cancer 3:32-35).
 
-    Every threshold between two neighbouring scores decides the same, so that J has plateaus. Of
-    several intervals with the same highest J the lowest is taken, which misses the fewest
-    pneumonias, and in it the middle, which is furthest from both scores.
+    It is where a logistic regression of the labels on the log odds of the scores (Platt 1999),
+    both classes weighing alike, gives a half: rule `calibrated`. Where J there is lower than the
+    highest by more than the highest's standard error, the data contradict the regression, and the
+    threshold is `empirical_maximum`'s: rule `maximum`.
 
     Args:
         labels: [N], 0 or 1, both present.
@@ -50,26 +89,69 @@ def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> YoudenPoint:
         DegenerateScoresError: one class only, a score that is not finite, constant scores, or
             scores that no threshold makes better than chance.
     """
+    best = empirical_maximum(labels, scores)
+    labels, scores = np.asarray(labels).astype(bool), np.asarray(scores, np.float32)
+    estimate = calibrated_threshold(labels, scores)
+    curve = _curve(labels, scores)
+    number = int(np.searchsorted(curve.cuts, np.float32(estimate)))
+    if not 0 < number < len(curve.cuts):
+        return best
+    point = curve.point(number, estimate, "calibrated")
+    variance = sum(
+        share * (1.0 - share) / films
+        for share, films in (
+            (best.sensitivity, labels.sum()),
+            (best.specificity, (~labels).sum()),
+        )
+    )
+    return point if point.j >= best.j - np.sqrt(variance) - _TIE else best
+
+
+def calibrated_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Returns the score, as float32, at which both classes are equally likely.
+
+    Args:
+        labels: bool [N], both present.
+        scores: [N], 0 to 1, not constant.
+
+    Returns:
+        A score; NaN where higher scores do not speak for the positive class.
+    """
+    odds = logit(np.clip(np.asarray(scores, np.float64), _EDGE, 1.0 - _EDGE))[:, np.newaxis]
+    model = LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced").fit(odds, labels)
+    slope = model.coef_[0, 0]
+    return float(np.float32(expit(-model.intercept_[0] / slope))) if slope > 0 else float("nan")
+
+
+def empirical_maximum(labels: np.ndarray, scores: np.ndarray) -> YoudenPoint:
+    """Finds the threshold of the highest J on these very data.
+
+    Every threshold between two neighbouring scores decides the same, so that J has plateaus. Of
+    several intervals with the same highest J the lowest is taken, which misses the fewest
+    pneumonias, and in it the middle, which is furthest from both scores.
+
+    Args, returns and raises: as `youden_threshold`.
+    """
     labels = np.asarray(labels).astype(bool)
     scores = np.asarray(scores, dtype=np.float32)
     _check(labels, scores)
+    curve = _curve(labels, scores)
+    j = curve.sensitivity + curve.specificity - 1.0
+    best = int(np.flatnonzero(j >= j.max() - _TIE)[0])
+    if best == 0 or j[best] <= _TIE:
+        raise DegenerateScoresError("no threshold separates the classes better than chance")
+    return curve.point(best, _between(curve.cuts[best - 1], curve.cuts[best]), "maximum")
+
+
+def _curve(labels: np.ndarray, scores: np.ndarray) -> _Curve:
     cuts, index = np.unique(scores, return_inverse=True)
     positives = np.bincount(index, weights=labels)
     negatives = np.bincount(index, weights=~labels)
     # For the rule "score >= cuts[k]": what lies at and above the cut, what lies below.
-    sensitivity = np.cumsum(positives[::-1])[::-1] / positives.sum()
-    specificity = (np.cumsum(negatives) - negatives) / negatives.sum()
-    j = sensitivity + specificity - 1.0
-    best = int(np.flatnonzero(j >= j.max() - _TIE)[0])
-    if best == 0 or j[best] <= _TIE:
-        raise DegenerateScoresError("no threshold separates the classes better than chance")
-    return YoudenPoint(
-        threshold=_between(cuts[best - 1], cuts[best]),
-        sensitivity=float(sensitivity[best]),
-        specificity=float(specificity[best]),
-        j=float(j[best]),
-        lowest=float(cuts[best - 1]),
-        highest=float(cuts[best]),
+    return _Curve(
+        cuts,
+        np.cumsum(positives[::-1])[::-1] / positives.sum(),
+        (np.cumsum(negatives) - negatives) / negatives.sum(),
     )
 
 

@@ -8,7 +8,9 @@ hundreds of patients seem to be in both train and test who are not.
 import re
 from pathlib import PurePosixPath
 
-NORMAL, BACTERIA, VIRUS, UNKNOWN = "normal", "bacteria", "virus", "unknown"
+from components.features import UNKNOWN_SUBTYPE
+
+NORMAL, BACTERIA, VIRUS = "normal", "bacteria", "virus"
 
 _NORMAL_NAME = re.compile(r"^(NORMAL2-IM|IM)-(\d+)", re.IGNORECASE)
 _PNEUMONIA_NAME = re.compile(r"^person(\d+)_(bacteria|virus)", re.IGNORECASE)
@@ -54,6 +56,16 @@ def name_stream(patient: str) -> str:
     return "other"
 
 
+def patient_number(patient: str) -> int:
+    """Returns the patient's number in its stream; 0 for a key without digits.
+
+    Args:
+        patient: what `patient_key` returned.
+    """
+    digits = re.findall(r"\d+", PurePosixPath(patient).stem)
+    return int(digits[-1]) if digits else 0
+
+
 def subtype(file_name: str, pneumonia: bool) -> str:
     """Returns `normal`, `bacteria`, `virus` or `unknown`; the folder's label goes before the name.
 
@@ -64,4 +76,4 @@ def subtype(file_name: str, pneumonia: bool) -> str:
     if not pneumonia:
         return NORMAL
     stream = name_stream(patient_key(file_name))
-    return stream if stream in (BACTERIA, VIRUS) else UNKNOWN
+    return stream if stream in (BACTERIA, VIRUS) else UNKNOWN_SUBTYPE

@@ -1,6 +1,6 @@
 import pytest
 
-from components.example_gen.patients import name_stream, patient_key, subtype
+from components.example_gen.patients import name_stream, patient_key, patient_number, subtype
 
 KEYS = [
     ("train/NORMAL/IM-0115-0001.jpeg", "IM-0115"),
@@ -48,3 +48,18 @@ def test_the_folder_goes_before_the_name() -> None:
     assert subtype("train/PNEUMONIA/person23_bacteria_78.jpeg", pneumonia=True) == "bacteria"
     assert subtype("train/PNEUMONIA/VIRUS-1-0001.jpeg", pneumonia=True) == "virus"
     assert subtype("train/PNEUMONIA/scan.jpeg", pneumonia=True) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("patient", "number"),
+    [
+        ("IM-0115", 115),
+        ("NORMAL2-IM-0007", 7),
+        ("person23_bacteria", 23),
+        ("VIRUS-1049278", 1049278),
+        ("train/NORMAL/film-12.jpeg", 12),
+        ("train2/NORMAL/film.jp2", 0),
+    ],
+)
+def test_numbers_of_patients(patient: str, number: int) -> None:
+    assert patient_number(patient) == number
