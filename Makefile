@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: run test check lock
 
-OUTPUT ?= runs/demo
-CONFIG ?= demo
+CONFIG ?= $(if $(DATA),default,demo)
+OUTPUT ?= runs/$(CONFIG)
 ARGS ?=
 # TensorFlow's own notices would bury the answers.
 export TF_CPP_MIN_LOG_LEVEL ?= 2

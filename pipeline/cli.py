@@ -71,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the run; made if absent",
     )
     run.add_argument(
-        "--config", default="seed", metavar="NAME|FILE", help="a preset (demo, seed) or a YAML file"
+        "--config",
+        default="default",
+        metavar="NAME|FILE",
+        help="a preset (demo, default, seed) or a YAML file",
     )
     run.add_argument(
         "--set",

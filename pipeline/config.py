@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from components.errors import InputError
 
-PRESETS = ("demo", "seed")
+PRESETS = ("demo", "default", "seed")
 
 
 class _Section(BaseModel):
@@ -68,29 +75,68 @@ class AugmentationConfig(_Section):
     brightness: float = Field(0.1, ge=0.0, le=1.0, description="of the grey range")
     contrast: float = Field(0.1, ge=0.0, le=1.0, description="of the distance to the mean")
     flip: bool = Field(False, description="mirror half of the films; the heart has a side")
+    min_area: float | None = Field(
+        None,
+        gt=0.0,
+        le=1.0,
+        description="cut out a random square of this share of the picture at least; null: the "
+        "middle that evaluation sees",
+    )
 
 
 class TrainerConfig(_Section):
     """The net and how it is trained."""
 
     backbone: str = Field("imagenet", description="imagenet, none, or a Keras model file")
+    fine_tune: str | None = Field(
+        None,
+        min_length=1,
+        description="how the name of the first trained layer of the backbone begins, such as "
+        "conv5; null: all of it is frozen",
+    )
+    crop: float = Field(
+        1.0, gt=0.0, le=1.0, description="middle of the picture's side that the net sees"
+    )
+    target: Literal["label", "subtype"] = Field(
+        "label", description="label: normal or pneumonia; subtype: which pneumonia, where known"
+    )
     epochs: int = Field(10, ge=1, le=1000)
-    batch_size: int = Field(32, ge=2, le=4096, multiple_of=2, description="half of each class")
+    batch_size: int = Field(32, ge=2, le=4096, multiple_of=2, description="half of them normal")
     learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="of Adam")
+    schedule: Literal["constant", "cosine"] = Field("constant", description="of the learning rate")
+    weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="decoupled, as in AdamW")
     normalize_features: bool = Field(
         False, description="standardise the pooled features before the head; for random weights"
     )
-    dense_units: int = Field(128, ge=1, le=65536)
+    dense_units: int | None = Field(128, ge=1, le=65536, description="null: no hidden layer")
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
     patience: int = Field(10, ge=1, description="epochs without a better eval AUC before the end")
     views: int | None = Field(
         4,
         ge=1,
         le=1000,
-        description="augmented views of each film that the frozen net sees, once each; null: a "
-        "new view every epoch, the frozen net run again every time",
+        validate_default=True,
+        description="augmented views of each film that a frozen net sees, once each; null: a new "
+        "view every epoch",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of convolutions in training; bfloat16 where the CPU has it"
+    )
+    distribution: Literal["none", "mirrored", "multi_worker"] = Field(
+        "none",
+        description="mirrored: all GPUs of the machine; multi_worker: the processes of TF_CONFIG",
     )
     augmentation: AugmentationConfig = AugmentationConfig()
+
+    @field_validator("views")
+    @classmethod
+    def _views_are_of_a_frozen_net(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("fine_tune") is not None:
+            raise ValueError(
+                "Input should be null where trainer.fine_tune is set, since a net in training "
+                "gives new features every epoch"
+            )
+        return value
 
     @field_validator("backbone")
     @classmethod

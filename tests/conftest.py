@@ -64,7 +64,8 @@ def cxr_run(data: Path, output: Path, *settings: str) -> int:
     from pipeline.cli import main
 
     overrides = [f"--set={setting}" for setting in (*TINY_SETTINGS, *settings)]
-    return main(["run", "--data", str(data), "--output", str(output), *overrides])
+    folders = ["--data", str(data), "--output", str(output)]
+    return main(["run", "--config", "seed", *folders, *overrides])
 
 
 @pytest.fixture(scope="session")

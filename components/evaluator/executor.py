@@ -25,7 +25,7 @@ from components.evaluator.predictions import Prediction, Predictions
 from components.evaluator.result import measure
 from components.evaluator.settings import Settings
 from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, youden_threshold
-from components.features import EVAL, SIGNATURE_BYTES, SIGNATURE_EXAMPLES, SPLITS, TEST
+from components.features import EVAL, SPLITS, TEST
 from components.progress import advance
 
 EXAMPLES_KEY = "examples"
@@ -184,8 +184,7 @@ def save_calibrated(model: str, path: str, threshold: float) -> None:
     """Writes the SavedModel of `model` to `path` with another threshold inside."""
     loaded = tf.saved_model.load(model)
     loaded.threshold.assign(threshold)
-    signatures = {name: loaded.signatures[name] for name in (SIGNATURE_BYTES, SIGNATURE_EXAMPLES)}
-    tf.saved_model.save(loaded, path, signatures=signatures)
+    tf.saved_model.save(loaded, path, signatures=dict(loaded.signatures))
 
 
 def _bless(blessing: types.Artifact, trained: types.Artifact, verdicts: dict[str, Verdict]) -> None:

@@ -7,7 +7,14 @@ from typing import Any
 import tensorflow as tf
 
 from components.evaluator.misreadings import Misreading, small_picture
-from components.features import FILE_NAME, HEATMAP, IMAGE, IMAGE_BYTES, SIGNATURE_EXPLAIN
+from components.features import (
+    FILE_NAME,
+    HEATMAP,
+    IMAGE,
+    IMAGE_BYTES,
+    SEEN_BYTES,
+    SIGNATURE_EXPLAIN,
+)
 
 FOLDER = "errors"
 
@@ -25,7 +32,8 @@ def write_gallery(
 
     Returns:
         For each misreading its fields, `picture` (path inside `folder`) and `heatmap`, float
-        [h][w], 0 to 1; None where the model has no signature for it.
+        [h][w], 0 to 1, which covers the picture. Where the model has no signature for it the
+        picture is the whole film and the heat map None.
     """
     if not misreadings:
         return []
@@ -37,10 +45,11 @@ def write_gallery(
     shown: dict[int, dict[str, Any]] = {}
     for name, film in _films(examples, places):
         number = places[name]
-        picture = f"{FOLDER}/{number:03d}.png"
-        with tf.io.gfile.GFile(os.path.join(folder, picture), "wb") as file:
-            file.write(small_picture(film))
-        shown[number] = {"picture": picture, "heatmap": _heatmap(explain, film)}
+        path = f"{FOLDER}/{number:03d}.png"
+        picture, heatmap = _explained(explain, film) if explain else (small_picture(film), None)
+        with tf.io.gfile.GFile(os.path.join(folder, path), "wb") as file:
+            file.write(picture)
+        shown[number] = {"picture": path, "heatmap": heatmap}
     return [{**reading._asdict(), **shown[n]} for n, reading in enumerate(misreadings)]
 
 
@@ -55,9 +64,8 @@ def _films(examples: str, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
             yield name, feature[IMAGE].bytes_list.value[0]
 
 
-def _heatmap(explain: Any, film: bytes) -> list[list[float]] | None:
-    if explain is None:
-        return None
+def _explained(explain: Any, film: bytes) -> tuple[bytes, list[list[float]]]:
+    """Returns what the net saw of a film, as a PNG, and its heat map."""
     answer = explain(**{IMAGE_BYTES: tf.constant([film])})
     heatmap: list[list[float]] = answer[HEATMAP][0].numpy().tolist()
-    return heatmap
+    return answer[SEEN_BYTES][0].numpy(), heatmap

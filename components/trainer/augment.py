@@ -1,4 +1,4 @@
-"""Random small changes of a film, a function of the film and a seed and of nothing else."""
+"""Random small changes of films, a function of the film and a seed and of nothing else."""
 
 import math
 
@@ -6,11 +6,15 @@ import tensorflow as tf
 
 from components.trainer.settings import Augmentation
 
+# Random numbers of one view: angle, shift right and down, zoom, contrast, brightness, flip, area,
+# and where in the picture, right and down.
+DRAWS = 10
 
-def film_seed(file_name: tf.Tensor, view: int, seed: int) -> tf.Tensor:
-    """Returns the seed of one view of one film, int32 [2].
 
-    It depends on neither the order of the films nor the number of threads.
+def draw_view(file_name: tf.Tensor, view: int, seed: int) -> tf.Tensor:
+    """Returns the random numbers of one view of one film, float32 [DRAWS], -1 to 1.
+
+    They depend on neither the order of the films nor the number of threads.
 
     Args:
         file_name: string scalar.
@@ -19,49 +23,84 @@ def film_seed(file_name: tf.Tensor, view: int, seed: int) -> tf.Tensor:
     """
     name = tf.strings.join([file_name, f"/{view}"])
     bucket = tf.strings.to_hash_bucket_fast(name, 2**31 - 1)
-    return tf.stack([tf.cast(bucket, tf.int32), tf.constant(seed % 2**31, tf.int32)])
+    film_seed = tf.stack([tf.cast(bucket, tf.int32), tf.constant(seed % 2**31, tf.int32)])
+    return tf.random.stateless_uniform([DRAWS], film_seed, -1.0, 1.0)
 
 
-def augment(image: tf.Tensor, seed: tf.Tensor, bounds: Augmentation) -> tf.Tensor:
-    """Returns a rotated, shifted, zoomed, brightened view of a film.
+def central(pictures: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns the middle [N, size, size, 1] of pictures [N, P, P, 1]."""
+    start = (pictures.shape[1] - size) // 2
+    return pictures[:, start : start + size, start : start + size]
+
+
+def augment(pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, size: int) -> tf.Tensor:
+    """Returns one rotated, shifted, zoomed, cut out, brightened view of each film.
 
     Args:
-        image: float32 [S, S, 1], 0 to 255.
-        seed: int32 [2], see `film_seed`.
+        pictures: float32 [N, P, P, 1], 0 to 255.
+        draws: float32 [N, DRAWS], -1 to 1, see `draw_view`.
         bounds: how far each change may go.
+        size: side of the views in pixels.
 
     Returns:
-        float32 [S, S, 1], 0 to 255; what comes in from outside the film is black.
+        float32 [N, size, size, 1], 0 to 255; what comes in from outside the film is black.
     """
-    draw = tf.random.stateless_uniform([7], seed, -1.0, 1.0)
-    side = tf.cast(tf.shape(image)[0], tf.float32)
-    transform = _projection(
-        angle=draw[0] * math.radians(bounds.rotation),
-        shift=draw[1:3] * bounds.shift * side,
-        scale=1.0 + draw[3] * bounds.zoom,
-        centre=(side - 1.0) / 2.0,
-    )
-    image = tf.raw_ops.ImageProjectiveTransformV3(
-        images=image[tf.newaxis],
-        transforms=transform[tf.newaxis],
-        output_shape=tf.shape(image)[:2],
+    side = float(pictures.shape[1])
+    window, middle = _window(draws, bounds, side, float(size))
+    views = tf.raw_ops.ImageProjectiveTransformV3(
+        images=pictures,
+        transforms=_projection(
+            angle=draws[:, 0] * math.radians(bounds.rotation),
+            shift=draws[:, 1:3] * bounds.shift * float(size),
+            step=window / float(size) / (1.0 + draws[:, 3] * bounds.zoom),
+            middle=middle,
+            centre=(size - 1.0) / 2.0,
+        ),
+        output_shape=[size, size],
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
-    )[0]
+    )
     if bounds.flip:
-        image = tf.where(draw[6] > 0.0, image[:, ::-1], image)
-    mean = tf.reduce_mean(image)
-    image = (image - mean) * (1.0 + draw[4] * bounds.contrast) + mean
-    return tf.clip_by_value(image + draw[5] * bounds.brightness * 255.0, 0.0, 255.0)
+        mirrored = draws[:, 6, tf.newaxis, tf.newaxis, tf.newaxis] > 0.0
+        views = tf.where(mirrored, views[:, :, ::-1], views)
+    mean = tf.reduce_mean(views, axis=(1, 2, 3), keepdims=True)
+    contrast = draws[:, 4, tf.newaxis, tf.newaxis, tf.newaxis] * bounds.contrast
+    brightness = draws[:, 5, tf.newaxis, tf.newaxis, tf.newaxis] * bounds.brightness * 255.0
+    # (view - mean) * (1 + contrast) + mean + brightness, in one pass over the pixels
+    return tf.clip_by_value(views * (1.0 + contrast) + (brightness - mean * contrast), 0.0, 255.0)
+
+
+def _window(
+    draws: tf.Tensor, bounds: Augmentation, side: float, size: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns side [N] and centre (right, down) [N, 2] of the squares to cut out, in pixels."""
+    if bounds.min_area is None:
+        still = tf.zeros_like(draws[:, 0])
+        # As `central` cuts it.
+        middle = (side - size) // 2 + (size - 1.0) / 2.0
+        return still + size, tf.stack([still, still], axis=1) + middle
+    area = 1.0 - (1.0 - bounds.min_area) * (draws[:, 7] + 1.0) / 2.0
+    window = side * tf.sqrt(area)
+    room = (side - window) / 2.0
+    return window, (side - 1.0) / 2.0 + draws[:, 8:10] * room[:, tf.newaxis]
 
 
 def _projection(
-    angle: tf.Tensor, shift: tf.Tensor, scale: tf.Tensor, centre: tf.Tensor
+    angle: tf.Tensor, shift: tf.Tensor, step: tf.Tensor, middle: tf.Tensor, centre: float
 ) -> tf.Tensor:
-    """Returns the map from output to input coordinates, float32 [8], about the centre."""
-    cos, sin = tf.cos(angle) / scale, tf.sin(angle) / scale
-    offset_x = centre - cos * (centre + shift[0]) + sin * (centre + shift[1])
-    offset_y = centre - sin * (centre + shift[0]) - cos * (centre + shift[1])
+    """Returns the maps from output to input coordinates, float32 [N, 8].
+
+    Args:
+        angle: [N], radians.
+        shift: [N, 2], right and down, in output pixels.
+        step: [N], input pixels for one output pixel.
+        middle: [N, 2], the input point that the output's centre shows, unless shifted.
+        centre: coordinate of the output's centre, in both directions.
+    """
+    cos, sin = tf.cos(angle) * step, tf.sin(angle) * step
+    right, down = centre + shift[:, 0], centre + shift[:, 1]
+    offset_x = middle[:, 0] - cos * right + sin * down
+    offset_y = middle[:, 1] - sin * right - cos * down
     zero = tf.zeros_like(cos)
-    return tf.stack([cos, -sin, offset_x, sin, cos, offset_y, zero, zero])
+    return tf.stack([cos, -sin, offset_x, sin, cos, offset_y, zero, zero], axis=1)

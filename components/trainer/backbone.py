@@ -1,7 +1,9 @@
 """The pretrained net under the head: where its weights come from, and what it expects."""
 
+import itertools
 import os
 import zipfile
+from typing import NamedTuple
 
 import keras
 
@@ -9,6 +11,8 @@ from components.errors import InputError
 
 IMAGENET = "imagenet"
 RANDOM = "none"
+POOL = "pool"
+_LEAST = 32  # pixels
 _SETTING = "trainer.backbone"
 
 
@@ -35,61 +39,123 @@ def file_state(backbone: str) -> str | None:
     return f"{stat.st_size}/{stat.st_mtime_ns}"
 
 
-def build_backbone(backbone: str, input_size: int, seed: int) -> keras.Model:
-    """Returns the frozen net, from grey pictures to pooled features.
+class Backbone(NamedTuple):
+    """The net without its head, cut in two.
+
+    Attributes:
+        trunk: frozen, from grey pictures, float32 [N, S, S, 1], 0 to 255, to where the tail begins.
+        tail: from there to pooled features, float32 [N, C]; what is trained of it is trainable,
+            and its BatchNorm stays in inference mode.
+    """
+
+    trunk: keras.Model
+    tail: keras.Model
+
+
+def build_backbone(
+    backbone: str, net_size: int, seed: int, fine_tune: str | None = None
+) -> Backbone:
+    """Returns the net from grey pictures to pooled features.
 
     Args:
         backbone: `imagenet` (Keras' download), `none` (random weights), or the path of a Keras
             model file without its top, which takes what
             `keras.applications.resnet50.preprocess_input` gives.
-        input_size: side of the picture in pixels.
+        net_size: side S of the picture in pixels.
         seed: of the random weights.
-
-    Returns:
-        A model from float32 [N, input_size, input_size, 1], 0 to 255, to float32 [N, C], whose
-        layers are not trainable and whose BatchNorm stays in inference mode.
+        fine_tune: how the name of the first layer that is trained begins; None trains none, and
+            leaves to the tail the pooling alone.
 
     Raises:
-        InputError: the weights cannot be loaded or do not fit.
+        InputError: the weights cannot be loaded or do not fit, or the net cannot be cut there.
     """
+    if backbone in (IMAGENET, RANDOM) and net_size < _LEAST:
+        raise InputError(
+            f"ResNet50 needs pictures of {_LEAST} pixels at least; transform.input_size times "
+            f"trainer.crop gives {net_size}."
+        )
     if backbone == IMAGENET:
-        net = _imagenet(input_size)
+        net = _imagenet(net_size)
     elif backbone == RANDOM:
         keras.utils.set_random_seed(seed)
-        net = _resnet50(input_size, weights=None)
+        net = _resnet50(net_size, weights=None)
     else:
         net = _load_file(backbone)
     net.trainable = False
-    grey = keras.Input((input_size, input_size, 1), name="grey")
+    trunk_net, tail_net = _cut(net, fine_tune)
+    grey = keras.Input((net_size, net_size, 1), name="grey")
     colour = keras.layers.Concatenate(name="three_channels")([grey, grey, grey])
     try:
         if net.input_shape[-1] == 1:  # Keras would notice only when the net runs
             raise ValueError("a net for grey pictures")
-        features = net(keras.applications.resnet50.preprocess_input(colour), training=False)
+        stem = trunk_net(keras.applications.resnet50.preprocess_input(colour), training=False)
     except ValueError as error:
         raise InputError(
-            f"{_SETTING}: the net in {backbone} does not take pictures of {input_size} x "
-            f"{input_size} x 3: it expects {net.input_shape}."
+            f"{_SETTING}: the net in {backbone} does not take pictures of {net_size} x "
+            f"{net_size} x 3: it expects {net.input_shape}."
         ) from error
+    start = keras.Input(stem.shape[1:], name="stem")
+    # A model needs a layer, also where there is nothing left to do.
+    features = tail_net(start) if tail_net else keras.layers.Identity()(start)
     if len(features.shape) == 4:
-        features = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+        features = keras.layers.GlobalAveragePooling2D(name=POOL)(features)
     if len(features.shape) != 2 or features.shape[-1] is None:
         raise InputError(
             f"{_SETTING}: the net in {backbone} gives {tuple(features.shape)}, which is neither "
             "(N, H, W, C) nor (N, C)."
         )
-    return keras.Model(grey, features, name="backbone")
-
-
-def _resnet50(input_size: int, weights: str | None) -> keras.Model:
-    return keras.applications.ResNet50(
-        include_top=False, weights=weights, input_shape=(input_size, input_size, 3)
+    return Backbone(
+        keras.Model(grey, stem, name="trunk"), keras.Model(start, features, name="tail")
     )
 
 
-def _imagenet(input_size: int) -> keras.Model:
+def _cut(net: keras.Model, fine_tune: str | None) -> tuple[keras.Model, keras.Model | None]:
+    """Cuts a frozen net before its first layer to train, and makes trainable what follows.
+
+    Raises:
+        InputError: no layer has such a name, or several tensors cross the cut.
+    """
+    if fine_tune is None:
+        return net, None
+    names = [layer.name for layer in net.layers]
+    first = next((i for i, name in enumerate(names) if name.startswith(fine_tune)), None)
+    if first is None:
+        raise InputError(
+            f"trainer.fine_tune is {fine_tune!r}, but no layer of the backbone begins so; its "
+            f"last ones are {', '.join(names[-3:])}."
+        )
+    trained = {layer.name for layer in net.layers[first:]}
+    graph = net._functional if isinstance(net, keras.Sequential) else net
+    # Not `layer.input`: a net that serves as a layer has there an input of its own.
+    crossing = {
+        id(tensor): tensor
+        for node in itertools.chain(*graph._nodes_by_depth.values())
+        for tensor in node.input_tensors
+        if node.operation.name in trained and tensor._keras_history.operation.name not in trained
+    }
+    if len(crossing) != 1:
+        raise InputError(
+            f"trainer.fine_tune is {fine_tune!r}, where the backbone cannot be cut: "
+            f"{len(crossing)} tensors cross the cut, not one."
+        )
+    (boundary,) = crossing.values()
+    trunk, tail = keras.Model(graph.input, boundary), keras.Model(boundary, graph.output)
+    # Layer by layer, those within layers last: the new model is trainable already, so that
+    # setting it there does nothing.
+    for layer in tail._flatten_layers(include_self=False):
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    return trunk, tail
+
+
+def _resnet50(net_size: int, weights: str | None) -> keras.Model:
+    return keras.applications.ResNet50(
+        include_top=False, weights=weights, input_shape=(net_size, net_size, 3)
+    )
+
+
+def _imagenet(net_size: int) -> keras.Model:
     try:
-        return _resnet50(input_size, weights="imagenet")
+        return _resnet50(net_size, weights="imagenet")
     except Exception as error:  # urllib's, Keras' and h5py's errors alike: no weights
         raise InputError(
             f"{_SETTING} is 'imagenet', but Keras could not get its weights ({error}): set "

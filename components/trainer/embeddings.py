@@ -11,110 +11,134 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from components.progress import advance
-from components.trainer.films import Split, films
+from components.trainer.augment import augment, central
+from components.trainer.films import Split, read_view, records
 from components.trainer.settings import Settings
 
 _BATCH = 32
+Forward = Callable[[tf.Tensor], tf.Tensor]
+
+
+def views(split: Split, settings: Settings, view: int | None) -> tf.data.Dataset:
+    """Returns batches of pictures as the net sees them, float32 [n, S, S, 1], in record order.
+
+    Args:
+        split: which.
+        settings: sizes, augmentation and seed.
+        view: number of the augmented view; None for the middle that evaluation sees.
+    """
+
+    def cut(pictures: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        if view is None:
+            return central(pictures, settings.net_size)
+        return augment(pictures, draws, settings.augmentation, settings.net_size)
+
+    size = settings.input_size
+    return (
+        records(split)
+        .map(
+            lambda _, record: read_view(record, view or 0, settings.seed, size),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        .batch(_BATCH)
+        .map(cut)
+    )
 
 
 def embed(
-    backbone: keras.Model, pictures: tf.data.Dataset, number: int, path: str, task: str
+    forward: Forward, pictures: tf.data.Dataset, shape: Sequence[int], path: str, task: str
 ) -> np.ndarray:
-    """Runs the backbone over a dataset, or opens what an earlier run left at `path`.
+    """Runs a net over batches of pictures, or opens what an earlier run left at `path`.
 
     Args:
-        backbone: from float32 [N, S, S, 1] to float32 [N, C].
-        pictures: dataset of (picture, anything).
-        number: of pictures.
+        forward: from float32 [n, S, S, 1] to float32 [n, ...].
+        pictures: batches, [n, S, S, 1].
+        shape: of the whole output, the number of pictures first.
         path: of the .npy file, which appears whole or not at all.
         task: what to call it in the progress report.
 
     Returns:
-        float32 [number, C], memory-mapped.
+        float32 of that shape, memory-mapped.
     """
     if not os.path.exists(path):
-        shape = (number, backbone.output_shape[-1])
-        features = np.lib.format.open_memmap(f"{path}.part", "w+", np.float32, shape)
-        forward = tf.function(lambda batch: backbone(batch, training=False), reduce_retracing=True)
+        output = np.lib.format.open_memmap(f"{path}.part", "w+", np.float32, tuple(shape))
         start = 0
-        for batch in pictures.map(lambda picture, _: picture).batch(_BATCH).prefetch(2):
-            output = forward(batch).numpy()
-            features[start : start + len(output)] = output
-            start += len(output)
-            advance(task, len(output))
-        features.flush()
+        for batch in pictures:
+            found = forward(batch).numpy()
+            output[start : start + len(found)] = found
+            start += len(found)
+            advance(task, len(found))
+        output.flush()
         os.replace(f"{path}.part", path)
     return np.load(path, mmap_mode="r")
 
 
 class Embeddings:
-    """Features of the train split's views and of the eval split.
+    """A frozen net's output for the train split's views and the eval split.
 
     Attributes:
-        views: list of float32 [N, C], one array a view.
-        labels: int64 [N].
-        eval_features: float32 [M, C].
-        eval_labels: int64 [M].
-        seconds: what the backbone took, also in runs before this one.
+        views: list of float32 [N, ...], one array a view.
+        evaluation: float32 [M, ...].
+        films: how many views and films of eval there are.
+        seconds: what the net took, also in runs before this one.
     """
 
     def __init__(
         self,
-        backbone: keras.Model,
+        forward: Forward,
+        shape: Sequence[int],
         train: Split,
         evaluation: Split,
         settings: Settings,
         folder: str,
     ) -> None:
-        """Computes what is not yet in `folder`."""
-        views = settings.views or 1
-        task = "Running the frozen net"
-        advance(task, 0, views * len(train.labels) + len(evaluation.labels))
-        self.labels, self.eval_labels = train.labels, evaluation.labels
-        self.seconds = 0.0
+        """Computes what is not yet in `folder`.
 
-        def timed(name: str, pictures: tf.data.Dataset, number: int) -> np.ndarray:
+        Args:
+            forward: the net, from float32 [n, S, S, 1].
+            shape: of its output for one film.
+            train: whose views, `settings.views` each, are computed; none where that is None.
+            evaluation: the eval split.
+            settings: sizes, augmentation and seed.
+            folder: of the files.
+        """
+        task = "Running the frozen net"
+        number = settings.views or 0
+        self.films = number * len(train.labels) + len(evaluation.labels)
+        self.seconds = 0.0
+        advance(task, 0, self.films)
+
+        def timed(name: str, split: Split, view: int | None) -> np.ndarray:
             started = time.monotonic()
             path = os.path.join(folder, f"{name}.npy")
-            features = embed(backbone, pictures, number, path, task)
+            whole = (len(split.labels), *shape)
+            output = embed(forward, views(split, settings, view), whole, path, task)
             self.seconds += _remember_seconds(path, time.monotonic() - started)
-            return features
+            return output
 
-        self.views = [
-            timed(
-                f"train-view-{view}",
-                films(train, settings.seed, view, settings.augmentation),
-                len(train.labels),
-            )
-            for view in range(views)
-        ]
-        self.eval_features = timed("eval", films(evaluation, settings.seed), len(self.eval_labels))
+        self.views = [timed(f"train-view-{view}", train, view) for view in range(number)]
+        self.evaluation = timed("eval", evaluation, None)
 
-    def of_class(self, label: int, epoch: int) -> tf.data.Dataset:
-        """Returns (features float32 [C], label float32) of a class, in the epoch's view."""
-        rows = np.flatnonzero(self.labels == label)
+    def fetch(self, epoch: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns what reads a film's output by its row, in the epoch's view."""
         view = self.views[epoch % len(self.views)]
-        return _gathered(rows, view.shape[1], lambda row: view[row], float(label))
+        return lambda row: _read(view, row)
 
-    def sizes(self) -> Sequence[int]:
-        """Returns the number of films of each class in the train split."""
-        return [int((self.labels == label).sum()) for label in (0, 1)]
+    def eval_batches(self) -> tf.data.Dataset:
+        """Returns the eval split's output in batches, in record order."""
+        rows = tf.data.Dataset.range(len(self.evaluation))
+        return rows.map(lambda row: _read(self.evaluation, row)).batch(_BATCH)
 
 
-def _gathered(
-    rows: np.ndarray, width: int, read: Callable[[int], np.ndarray], label: float
-) -> tf.data.Dataset:
-    def fetch(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        features = tf.numpy_function(read, [row], tf.float32)
-        features.set_shape([width])
-        return features, tf.constant(label)
-
-    return tf.data.Dataset.from_tensor_slices(rows).map(fetch)
+def _read(array: np.ndarray, row: tf.Tensor) -> tf.Tensor:
+    output = tf.numpy_function(lambda number: array[number], [row], tf.float32)
+    output.set_shape(array.shape[1:])
+    return output
 
 
 def _remember_seconds(path: str, seconds: float) -> float:

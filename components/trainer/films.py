@@ -6,15 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from components.features import FILE_NAME, IMAGE, LABEL
-from components.trainer.augment import augment, film_seed
-from components.trainer.settings import Augmentation
+from components.features import FILE_NAME, IMAGE, LABEL, SUBTYPE
+from components.trainer.augment import draw_view
 
-_SPEC = {
-    IMAGE: tf.io.FixedLenFeature([], tf.string),
-    LABEL: tf.io.FixedLenFeature([], tf.int64),
-    FILE_NAME: tf.io.FixedLenFeature([], tf.string),
-}
+_TYPES = {IMAGE: tf.string, FILE_NAME: tf.string, LABEL: tf.int64, SUBTYPE: tf.string}
 
 
 class Split(NamedTuple):
@@ -23,45 +18,64 @@ class Split(NamedTuple):
     Attributes:
         files: its TFRecord files, gzipped, in order.
         labels: int64 [N], in the order of the records.
+        subtypes: N, in the order of the records.
     """
 
     files: Sequence[str]
     labels: np.ndarray
+    subtypes: Sequence[str]
 
 
 def open_split(patterns: Sequence[str]) -> Split:
-    """Finds the files of a split and reads its labels."""
+    """Finds the files of a split and reads its labels and subtypes."""
     paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
-    spec = {LABEL: _SPEC[LABEL]}
-    batches = _records(paths).batch(1024).map(lambda batch: tf.io.parse_example(batch, spec)[LABEL])
-    labels = [batch.numpy() for batch in batches]
-    return Split(paths, np.concatenate(labels) if labels else np.zeros(0, np.int64))
+    batches = [
+        (batch[LABEL].numpy(), batch[SUBTYPE].numpy())
+        for batch in tf.data.TFRecordDataset(paths, compression_type="GZIP")
+        .batch(1024)
+        .map(lambda batch: tf.io.parse_example(batch, _spec(LABEL, SUBTYPE)))
+    ]
+    labels, subtypes = zip(*batches, strict=True) if batches else ((), ())
+    return Split(
+        paths,
+        np.concatenate([np.zeros(0, np.int64), *labels]),
+        [subtype.decode() for batch in subtypes for subtype in batch],
+    )
 
 
-def _records(paths: Sequence[str]) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(list(paths), compression_type="GZIP")
-
-
-def films(
-    split: Split, seed: int, view: int | None = None, bounds: Augmentation | None = None
-) -> tf.data.Dataset:
-    """Returns the films of a split, in the order of the records.
+def records(split: Split, rows: np.ndarray | None = None) -> tf.data.Dataset:
+    """Returns (row int64, serialized Example) in the order of the records.
 
     Args:
         split: which.
-        seed: of the augmentation.
-        view: number of the augmented view; None for the films as they are.
-        bounds: of the augmentation, needed with a view.
+        rows: those wanted, in any order; None for all.
+    """
+    numbered = tf.data.TFRecordDataset(list(split.files), compression_type="GZIP").enumerate()
+    if rows is None:
+        return numbered
+    wanted = np.zeros(len(split.labels), bool)
+    wanted[rows] = True
+    mask = tf.constant(wanted)
+    return numbered.filter(lambda row, _: mask[row])
+
+
+def read_view(record: tf.Tensor, view: int, seed: int, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads one film and draws the random numbers of one of its views.
+
+    Args:
+        record: string scalar, a serialized Example.
+        view: which view.
+        seed: of the run.
+        size: side P of the pictures.
 
     Returns:
-        A dataset of (float32 [S, S, 1], 0 to 255; float32 scalar, the label).
+        float32 [P, P, 1], 0 to 255, and float32 [DRAWS], see `augment.draw_view`.
     """
+    features = tf.io.parse_single_example(record, _spec(IMAGE, FILE_NAME))
+    picture = tf.cast(tf.io.decode_png(features[IMAGE], channels=1), tf.float32)
+    picture.set_shape([size, size, 1])
+    return picture, draw_view(features[FILE_NAME], view, seed)
 
-    def read(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        features = tf.io.parse_single_example(record, _SPEC)
-        image = tf.cast(tf.io.decode_png(features[IMAGE], channels=1), tf.float32)
-        if view is not None and bounds is not None:
-            image = augment(image, film_seed(features[FILE_NAME], view, seed), bounds)
-        return image, tf.cast(features[LABEL], tf.float32)
 
-    return _records(split.files).map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+def _spec(*names: str) -> dict[str, tf.io.FixedLenFeature]:
+    return {name: tf.io.FixedLenFeature([], _TYPES[name]) for name in names}

@@ -1,49 +1,101 @@
 """The head, and the whole net made of backbone and head."""
 
+from typing import NamedTuple
+
 import keras
 
+from components.trainer import targets
+from components.trainer.backbone import POOL, Backbone
 from components.trainer.settings import Settings
 
 
-def build_head(features: int, settings: Settings) -> keras.Model:
-    """Returns the compiled head: Dense ReLU, Dropout, Dense sigmoid.
+def build_head(features: int, classes: int, settings: Settings) -> keras.Model:
+    """Returns the head: Dense ReLU, Dropout, Dense.
 
     Features of random weights are a ripple on a large offset, on which Adam stalls or overshoots:
     `normalize_features` puts a BatchNormalization before the head.
 
     Args:
         features: length C of the backbone's pooled features.
-        settings: normalisation, width, dropout and learning rate; the weights are seeded.
+        classes: number K of logits, see `targets.target_classes`.
+        settings: normalisation, width and dropout; the weights are seeded.
 
     Returns:
-        A model from float32 [N, C] to the probability of pneumonia, float32 [N, 1].
+        A model from float32 [N, C] to logits, float32 [N, K].
     """
     keras.utils.set_random_seed(settings.seed)
     # Few steps: the moving averages must come in soon.
     normalize = [keras.layers.BatchNormalization(momentum=0.9)] * settings.normalize_features
-    head = keras.Sequential(
+    hidden = (
+        [keras.layers.Dense(settings.dense_units, activation="relu")]
+        if settings.dense_units
+        else []
+    )
+    return keras.Sequential(
         [
             keras.Input((features,)),
             *normalize,
-            keras.layers.Dense(settings.dense_units, activation="relu"),
+            *hidden,
             keras.layers.Dropout(settings.dropout, seed=settings.seed),
-            keras.layers.Dense(1, activation="sigmoid"),
+            keras.layers.Dense(classes, name="logits"),
         ],
         name="head",
     )
-    return compiled(head, settings)
 
 
-def join(backbone: keras.Model, head: keras.Model) -> keras.Model:
-    """Returns the whole net, from float32 [N, S, S, 1], 0 to 255, to float32 [N, 1]."""
-    return keras.Model(backbone.input, head(backbone.output), name="pneumonia")
+def on(bottom: keras.layers.Layer, top: keras.Model) -> keras.Model:
+    """Returns the model that runs `bottom`, a model too, then `top`."""
+    start = keras.Input(bottom.input_shape[1:])
+    return keras.Model(start, top(bottom(start)))
 
 
-def compiled(model: keras.Model, settings: Settings) -> keras.Model:
-    """Compiles with Adam and binary cross-entropy, and returns the model."""
-    model.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate),
-        loss=keras.losses.BinaryCrossentropy(),
-        metrics=[keras.metrics.BinaryAccuracy(name="accuracy")],
+def pneumonia_scorer(top: keras.Model) -> keras.Model:
+    """Returns a model that gives the log odds of pneumonia, [N, 1], for what `top` takes."""
+    start = keras.Input(top.input_shape[1:])
+    return keras.Model(start, targets.pneumonia_logit(top(start)))
+
+
+class Net(NamedTuple):
+    """The whole net in two, at the place that a heat map is made of.
+
+    Attributes:
+        maps: from what the net sees of a picture, float32 [N, S, S, 1], 0 to 255, to the maps of
+            the last convolution, [N, h, w, C], or to [N, C] where the backbone pools them itself.
+        score: from there to the log odds of pneumonia, float32 [N, 1].
+    """
+
+    maps: keras.Model
+    score: keras.Model
+
+
+def join(backbone: Backbone, head: keras.Model) -> Net:
+    """Returns the whole net as it is served."""
+    tail = backbone.tail
+    names = [layer.name for layer in tail.layers]
+    features = tail.get_layer(POOL).input if POOL in names else tail.output
+    start = keras.Input(features.shape[1:])
+    pooled = keras.layers.GlobalAveragePooling2D()(start) if POOL in names else start
+    return Net(
+        on(backbone.trunk, keras.Model(tail.input, features)),
+        keras.Model(start, targets.pneumonia_logit(head(pooled))),
     )
+
+
+def compiled(model: keras.Model, settings: Settings, steps: int) -> keras.Model:
+    """Compiles a model that gives logits, and returns it.
+
+    Args:
+        model: to [N, K].
+        settings: learning rate, its schedule, and weight decay.
+        steps: in all epochs together.
+    """
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    optimizer = (
+        keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+        if settings.weight_decay
+        else keras.optimizers.Adam(rate)
+    )
+    model.compile(optimizer=optimizer, loss=targets.loss)
     return model

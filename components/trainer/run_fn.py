@@ -5,24 +5,27 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.errors import InputError
 from components.features import CLASSES
-from components.trainer import balance, model, training
+from components.trainer import balance, model, targets, training
+from components.trainer.augment import augment
 from components.trainer.backbone import build_backbone, file_state
 from components.trainer.embeddings import Embeddings
 from components.trainer.export import export
-from components.trainer.films import Split, films, open_split
+from components.trainer.films import Split, open_split, read_view, records
+from components.trainer.frozen import FrozenLayer, precision
 from components.trainer.settings import Settings
+from components.trainer.workers import is_chief, strategy_for, worker_name
 
 COST_FILE = "cost.json"
-_EVAL_BATCH = 32
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -34,9 +37,11 @@ def run_fn(fn_args: FnArgs) -> None:
             `model_run_dir`.
 
     Raises:
-        InputError: the backbone cannot be loaded, or a class has no films.
+        InputError: the backbone cannot be loaded, a class has no films, or a setting does not fit
+            the data.
     """
     settings = Settings.from_custom_config(fn_args.custom_config)
+    strategy = strategy_for(settings.distribution)
     train, evaluation = open_split(fn_args.train_files), open_split(fn_args.eval_files)
     for split, name in ((train, "train"), (evaluation, "eval")):
         for label, class_name in enumerate(CLASSES):
@@ -45,89 +50,127 @@ def run_fn(fn_args: FnArgs) -> None:
     folder = _work_folder(settings, train, evaluation)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
 
-    backbone = build_backbone(settings.backbone, settings.input_size, settings.seed)
-    log_dir = os.path.join(fn_args.model_run_dir, "logs")
-    train_way = _train_plainly if settings.views is None else _train_on_features
-    net, history, cost = train_way(backbone, train, evaluation, settings, folder, log_dir)
-
+    with strategy.scope(), precision(settings.precision):
+        trained = _Training(settings, train, evaluation, folder)
+        trained.run(os.path.join(fn_args.model_run_dir, "logs", worker_name()))
+        if not is_chief():
+            return
     _write_json(
         os.path.join(fn_args.model_run_dir, training.HISTORY_FILE),
-        [line._asdict() for line in history],
+        [line._asdict() for line in trained.history],
     )
-    _write_json(os.path.join(fn_args.model_run_dir, COST_FILE), cost)
-    export(net, tft.TFTransformOutput(fn_args.transform_graph_path), fn_args.serving_model_dir)
+    _write_json(os.path.join(fn_args.model_run_dir, COST_FILE), trained.cost)
+    net = model.join(trained.backbone, trained.head)
+    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    export(net, transform, settings.input_size, fn_args.serving_model_dir)
     shutil.rmtree(folder)
 
 
-def _train_on_features(
-    backbone: keras.Model,
-    train: Split,
-    evaluation: Split,
-    settings: Settings,
-    folder: str,
-    log_dir: str,
-) -> tuple[keras.Model, list[training.Epoch], dict[str, Any]]:
-    """Trains the head on features that the backbone gives once."""
-    features = Embeddings(backbone, train, evaluation, settings, folder)
-    started = time.monotonic()
-    head, history = training.fit_epochs(
-        model.build_head(backbone.output_shape[-1], settings),
-        lambda epoch: balance.balanced_epoch(
-            [features.of_class(label, epoch) for label in (0, 1)],
-            features.sizes(),
-            settings.batch_size,
-            settings.seed,
-            epoch,
-        ),
-        tf.data.Dataset.from_tensor_slices(features.eval_features).batch(1024),
-        features.eval_labels,
-        settings,
-        folder,
-        log_dir,
-    )
-    films_seen = len(features.views) * len(train.labels) + len(evaluation.labels)
-    shown = balance.steps_per_epoch(features.sizes(), settings.batch_size) * settings.batch_size
-    per_film = features.seconds / films_seen
-    cost = {
-        "films_through_backbone": films_seen,
-        "backbone_seconds": features.seconds,
-        "epochs_seconds": time.monotonic() - started,
-        # What the frozen net alone would have taken, run again in every epoch as a plain fit does.
-        "backbone_seconds_every_epoch": per_film * len(history) * (shown + len(evaluation.labels)),
-    }
-    return model.join(backbone, head), history, cost
+class _Training:
+    """One net in training: its parts, its data, and what came of it.
+
+    What is frozen for good runs once over what it sees again: the eval split, and, where nothing
+    below the head is trained, each view of each film.
+    """
+
+    def __init__(self, settings: Settings, train: Split, evaluation: Split, folder: str) -> None:
+        """Builds the net."""
+        self._settings, self._train, self._evaluation = settings, train, evaluation
+        self._folder = folder
+        self.backbone = build_backbone(
+            settings.backbone, settings.net_size, settings.seed, settings.fine_tune
+        )
+        self._classes = targets.target_classes(settings.target, train.labels, train.subtypes)
+        self.head = model.build_head(
+            self.backbone.tail.output_shape[-1], len(self._classes), settings
+        )
+        self._target = targets.encode(train.labels, train.subtypes, self._classes)
+        self._groups = targets.groups(self._target)
+        if settings.batch_size < 2 * (len(self._groups) - 1):
+            raise InputError(
+                f"trainer.batch_size is {settings.batch_size}: half of it must hold a film of each "
+                f"of {len(self._groups) - 1} kinds of pneumonia."
+            )
+        self.history: list[training.Epoch] = []
+        self.cost: dict[str, float] = {}
+
+    def run(self, log_dir: str) -> None:
+        """Trains."""
+        settings, trunk, tail = self._settings, self.backbone.trunk, self.backbone.tail
+        cached = settings.views is not None
+        # Cached are the pooled features where training begins at the head, else the tail's input.
+        bottom = model.on(trunk, tail) if cached else trunk
+        top = self.head if cached else model.on(tail, self.head)
+        frozen = FrozenLayer(bottom)
+        folder = os.path.join(self._folder, worker_name())
+        os.makedirs(folder, exist_ok=True)
+        embeddings = Embeddings(
+            tf.function(frozen.call),
+            bottom.output_shape[1:],
+            self._train,
+            self._evaluation,
+            settings,
+            folder,
+        )
+        started = time.monotonic()
+        scored = tf.function(model.pneumonia_scorer(top))
+        trained = top if cached else model.on(frozen, top)
+        steps = settings.epochs * balance.steps_per_epoch(self._sizes(), settings.batch_size)
+        self.history = training.fit_epochs(
+            model.compiled(trained, settings, steps),
+            lambda epoch: self._batches(epoch, embeddings if cached else None),
+            lambda: _scores(scored, embeddings.eval_batches()),
+            self._evaluation.labels,
+            settings,
+            self._folder,
+            log_dir,
+        )
+        self.cost = self._costs(embeddings, time.monotonic() - started)
+
+    def _sizes(self) -> list[int]:
+        return [len(rows) for rows in self._groups]
+
+    def _batches(self, epoch: int, embeddings: Embeddings | None) -> tf.data.Dataset:
+        """Returns the epoch's batches, (features, target) or (pictures, target)."""
+        settings, target = self._settings, tf.constant(self._target)
+
+        def balanced(groups: Sequence[tf.data.Dataset], load: Callable[..., object]) -> Any:
+            sizes, size = self._sizes(), settings.batch_size
+            return balance.balanced_epoch(groups, sizes, size, settings.seed, epoch, load)
+
+        if embeddings is not None:
+            fetch = embeddings.fetch(epoch)
+            groups = [tf.data.Dataset.from_tensor_slices(rows) for rows in self._groups]
+            return balanced(groups, lambda row: (fetch(row), target[row]))
+
+        def load(row: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            picture, draws = read_view(record, epoch, settings.seed, settings.input_size)
+            return picture, draws, target[row]
+
+        def cut(
+            pictures: tf.Tensor, draws: tf.Tensor, wanted: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            return augment(pictures, draws, settings.augmentation, settings.net_size), wanted
+
+        groups = [records(self._train, rows) for rows in self._groups]
+        return balanced(groups, load).map(cut).prefetch(1)
+
+    def _costs(self, embeddings: Embeddings, seconds: float) -> dict[str, float]:
+        """Returns seconds by what took them, and what a plain fit's frozen net would take."""
+        cost = {
+            "films_through_backbone": embeddings.films,
+            "backbone_seconds": embeddings.seconds,
+            "epochs_seconds": seconds,
+        }
+        if self._settings.views is not None:
+            shown = len(self._train.labels) + len(self._evaluation.labels)
+            again = embeddings.seconds / embeddings.films * shown * len(self.history)
+            cost["backbone_seconds_every_epoch"] = again
+        return cost
 
 
-def _train_plainly(
-    backbone: keras.Model,
-    train: Split,
-    evaluation: Split,
-    settings: Settings,
-    folder: str,
-    log_dir: str,
-) -> tuple[keras.Model, list[training.Epoch], dict[str, Any]]:
-    """Trains the whole net, the frozen part of it run again in every step."""
-    started = time.monotonic()
-    head = model.build_head(backbone.output_shape[-1], settings)
-    sizes = [int((train.labels == label).sum()) for label in (0, 1)]
-
-    def epoch_data(epoch: int) -> tf.data.Dataset:
-        pictures = films(train, settings.seed, epoch, settings.augmentation)
-        classes = [
-            pictures.filter(lambda _, found, label=label: found == float(label)) for label in (0, 1)
-        ]
-        return balance.balanced_epoch(classes, sizes, settings.batch_size, settings.seed, epoch)
-
-    net, history = training.fit_epochs(
-        model.compiled(model.join(backbone, head), settings),
-        epoch_data,
-        films(evaluation, settings.seed).map(lambda picture, _: picture).batch(_EVAL_BATCH),
-        evaluation.labels,
-        settings,
-        folder,
-        log_dir,
-    )
-    return net, history, {"epochs_seconds": time.monotonic() - started}
+def _scores(scored: Callable[[tf.Tensor], tf.Tensor], batches: tf.data.Dataset) -> np.ndarray:
+    return np.concatenate([scored(batch).numpy()[:, 0] for batch in batches])
 
 
 def _work_folder(settings: Settings, train: Split, evaluation: Split) -> str:

@@ -15,6 +15,8 @@ class Augmentation:
         brightness: of the grey range, added.
         contrast: of the distance to the mean grey level.
         flip: whether half of the films are mirrored; the heart then changes its side.
+        min_area: a random square of this share of the picture at least is cut out; None for the
+            middle that evaluation sees.
     """
 
     rotation: float
@@ -23,6 +25,7 @@ class Augmentation:
     brightness: float
     contrast: float
     flip: bool
+    min_area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,25 @@ class Settings:
     epochs: int
     batch_size: int
     learning_rate: float
-    dense_units: int
+    dense_units: int | None
     dropout: float
     patience: int
     views: int | None
     augmentation: Augmentation
     work_dir: str
     normalize_features: bool = False
+    crop: float = 1.0
+    target: str = "label"
+    fine_tune: str | None = None
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    precision: str = "float32"
+    distribution: str = "none"
+
+    @property
+    def net_size(self) -> int:
+        """Side, in pixels, of the middle of the picture that the net sees."""
+        return round(self.crop * self.input_size)
 
     def to_custom_config(self) -> dict[str, Any]:
         """Returns the form in which the settings travel to `run_fn`."""

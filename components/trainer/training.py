@@ -3,16 +3,19 @@
 import json
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
 from components.progress import advance
+from components.trainer import targets
 from components.trainer.settings import Settings
+from components.trainer.workers import is_chief
 
 HISTORY_FILE = "history.json"
 
@@ -49,30 +52,36 @@ def read_history(folder: str) -> list[Epoch]:
 def fit_epochs(
     model: keras.Model,
     epoch_data: Callable[[int], tf.data.Dataset],
-    eval_data: tf.data.Dataset,
+    eval_scores: Callable[[], np.ndarray],
     eval_labels: np.ndarray,
     settings: Settings,
     folder: str,
     log_dir: str,
-) -> tuple[keras.Model, list[Epoch]]:
-    """Trains, from where an earlier run in `folder` was cut off, and returns the best weights.
+) -> list[Epoch]:
+    """Trains, from where an earlier run in `folder` was cut off, and puts in the best weights.
+
+    On several workers the chief alone writes to `folder`, which all must see, and has the best
+    weights at the end.
 
     Args:
-        model: compiled; replaced by the checkpoint of a run that was cut off.
-        epoch_data: gives the batches (inputs, labels) of an epoch by its number, from 0.
-        eval_data: batches of inputs, in the order of `eval_labels`.
+        model: compiled; its variables are those of the best epoch afterwards.
+        epoch_data: gives the batches (inputs, targets) of an epoch by its number, from 0.
+        eval_scores: gives the log odds of pneumonia on the eval split by the model as it is,
+            float [M].
         eval_labels: int64 [M].
         settings: epochs and patience.
         folder: of checkpoints and history.
         log_dir: of TensorBoard's files.
 
     Returns:
-        The model of the best epoch, and all epochs.
+        All epochs.
     """
     history = read_history(folder)
+    model.optimizer.build(model.trainable_variables)
     if history:
         logging.info("Training goes on after epoch %d, from %s", history[-1].epoch, folder)
-        model = keras.models.load_model(_checkpoint(folder, history[-1].epoch))
+        _load(model, _checkpoint(folder, history[-1].epoch))
+    step = train_step(model)
     writer = tf.summary.create_file_writer(log_dir)
     for line in history:
         _log(writer, line)
@@ -82,25 +91,67 @@ def fit_epochs(
         # Dropout of an epoch follows from its number, so that a resumed run repeats it.
         keras.utils.set_random_seed(settings.seed + number)
         _reseed(model, settings.seed + number)
-        fitted = model.fit(epoch_data(number), epochs=1, verbose=0).history
-        scores = model.predict(eval_data, verbose=0)[:, 0].astype(np.float64)
+        loss, accuracy = _run_epoch(step, epoch_data(number))
+        scores = expit(eval_scores().astype(np.float64))
         line = Epoch(
             epoch=number,
-            loss=float(fitted["loss"][0]),
-            accuracy=float(fitted["accuracy"][0]),
+            loss=loss,
+            accuracy=accuracy,
             eval_loss=float(log_loss(eval_labels, scores, labels=[0, 1])),
             eval_auc=float(roc_auc_score(eval_labels, scores)),
         )
         history.append(line)
         _log(writer, line)
-        _save(model, history, folder)
+        if is_chief():
+            _save(model, history, folder)
         advance("Training", 1)
     writer.close()
-    return keras.models.load_model(_checkpoint(folder, best_epoch(history).epoch)), history
+    if is_chief():
+        _load(model, _checkpoint(folder, best_epoch(history).epoch))
+    return history
+
+
+def train_step(model: keras.Model) -> Callable[[Any], tf.Tensor]:
+    """Returns what trains on one batch and gives the sums of loss and accuracy, and the films.
+
+    Keras' own `fit` does not run on several workers, so the step is spelled out.
+    """
+    strategy = tf.distribute.get_strategy()
+
+    def on_replica(inputs: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = model(inputs, training=True)
+            losses = targets.loss(target, logits)
+            # Gradients are added over the replicas, which share the batch equally.
+            loss = tf.reduce_mean(losses) / strategy.num_replicas_in_sync
+        gradients = tape.gradient(loss, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+        right = targets.accuracy(target, logits)
+        films = tf.cast(tf.shape(logits)[0], tf.float32)
+        return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), films])
+
+    @tf.function
+    def step(batch: Any) -> tf.Tensor:
+        return strategy.reduce("SUM", strategy.run(on_replica, args=batch), axis=None)
+
+    return step
+
+
+def _run_epoch(step: Callable[[Any], tf.Tensor], batches: tf.data.Dataset) -> tuple[float, float]:
+    """Trains on the batches and returns mean loss and accuracy of the films."""
+    # Each worker reads everything and keeps its share of every batch.
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    strategy = tf.distribute.get_strategy()
+    sums = tf.zeros(3)
+    for batch in strategy.experimental_distribute_dataset(batches.with_options(options)):
+        sums += step(batch)
+    loss, right, films = sums.numpy()
+    return float(loss / films), float(right / films)
 
 
 def _reseed(model: keras.Model, seed: int) -> None:
-    """Sets the state of every layer that draws: checkpoints do not hold it."""
+    """Sets the state of every layer that draws, so that an epoch's draws follow from its number."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             _reseed(layer, seed)
@@ -109,15 +160,26 @@ def _reseed(model: keras.Model, seed: int) -> None:
 
 
 def _checkpoint(folder: str, epoch: int) -> str:
-    return os.path.join(folder, f"epoch-{epoch:04d}.keras")
+    return os.path.join(folder, f"epoch-{epoch:04d}.npz")
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """Returns the weights and the optimizer's state, in an order that the architecture gives."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _load(model: keras.Model, path: str) -> None:
+    with np.load(path) as arrays:
+        for number, variable in enumerate(_variables(model)):
+            variable.assign(arrays[f"arr_{number}"])
 
 
 def _save(model: keras.Model, history: Sequence[Epoch], folder: str) -> None:
     """Writes the checkpoint, then the history that counts it; drops what neither needs."""
     last, best = history[-1].epoch, best_epoch(history).epoch
     path = _checkpoint(folder, last)
-    part = os.path.join(folder, "part.keras")
-    model.save(part)
+    part = os.path.join(folder, "part.npz")
+    np.savez(part, *[np.asarray(variable) for variable in _variables(model)])
     os.replace(part, path)
     write_history(history, folder)
     for epoch in {line.epoch for line in history} - {last, best}:

@@ -41,9 +41,8 @@ def errors(content: Content) -> list[tuple[str, list[Error]]]:
 
 
 def _error(row: Mapping[str, Any], content: Content) -> Error:
-    square = (content.config.get("transform") or {}).get("square", "pad")
     picture = content.pictures.get(row.get("picture") or "")
-    film, overlay = _pictures(picture, square, row.get("heatmap"))
+    film, overlay = _pictures(picture, row.get("heatmap"))
     return Error(
         row["file_name"],
         row["patient"],
@@ -55,13 +54,13 @@ def _error(row: Mapping[str, Any], content: Content) -> Error:
 
 
 def _pictures(
-    picture: bytes | None, square: str, heat: Sequence[Sequence[float]] | None
+    picture: bytes | None, heat: Sequence[Sequence[float]] | None
 ) -> tuple[str | None, str | None]:
     if picture is None:
         return None, None
     try:
-        overlay = _address(heatmap.overlay(picture, square, heat)) if heat else None
-        return _address(heatmap.film(picture, square)), overlay
+        overlay = _address(heatmap.overlay(picture, heat)) if heat else None
+        return _address(heatmap.film(picture)), overlay
     except OSError:
         # A damaged picture costs the picture, not the report.
         return None, None

@@ -9,7 +9,7 @@ import pytest
 
 from components.errors import InputError
 from components.trainer import backbone as backbone_module
-from components.trainer.backbone import build_backbone, check_backbone, file_state
+from components.trainer.backbone import Backbone, build_backbone, check_backbone, file_state
 
 SIZE = 32
 # Of ImageNet in blue, green and red, as Caffe's nets were trained.
@@ -22,8 +22,12 @@ def pictures(number: int = 4, seed: int = 0) -> np.ndarray:
     return rng.integers(0, 256, (number, SIZE, SIZE, 1)).astype(np.float32)
 
 
-def outputs(model: keras.Model, batch: np.ndarray) -> np.ndarray:
-    return np.asarray(model(batch, training=False))
+def outputs(
+    net: Backbone | keras.Model, batch: np.ndarray, *, training: bool = False
+) -> np.ndarray:
+    if isinstance(net, Backbone):
+        return np.asarray(net.tail(net.trunk(batch, training=training), training=training))
+    return np.asarray(net(batch, training=training))
 
 
 def small_net(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -48,11 +52,11 @@ def net_file(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def resnet() -> keras.Model:
+def resnet() -> Backbone:
     return build_backbone("none", SIZE, seed=1)
 
 
-def test_random_weights_follow_from_the_seed(resnet: keras.Model) -> None:
+def test_random_weights_follow_from_the_seed(resnet: Backbone) -> None:
     features = outputs(resnet, pictures())
     assert features.shape == (4, 2048)
     assert features.std() > 0
@@ -62,9 +66,11 @@ def test_random_weights_follow_from_the_seed(resnet: keras.Model) -> None:
     assert not np.allclose(outputs(other, pictures()), features, rtol=0.1)
 
 
-def test_resnet50_is_frozen_and_sees_each_film_for_itself(resnet: keras.Model) -> None:
-    assert resnet.trainable_weights == []
-    assert resnet.input_shape == (None, SIZE, SIZE, 1)
+def test_resnet50_is_frozen_and_sees_each_film_for_itself(resnet: Backbone) -> None:
+    assert resnet.trunk.trainable_weights == []
+    assert resnet.trunk.input_shape == (None, SIZE, SIZE, 1)
+    assert resnet.trunk.output_shape == resnet.tail.input_shape == (None, 1, 1, 2048)
+    assert resnet.tail.variables == []
     batch = pictures()
     bright = np.concatenate([batch[:1], np.full_like(batch[1:], 255.0)])
     alone = outputs(resnet, batch[:1])
@@ -72,11 +78,11 @@ def test_resnet50_is_frozen_and_sees_each_film_for_itself(resnet: keras.Model) -
     assert scale > 0
     for company in (batch, bright):
         for training in (False, True):
-            together = np.asarray(resnet(company, training=training))[:1]
+            together = outputs(resnet, company, training=training)[:1]
             np.testing.assert_allclose(together / scale, alone / scale, atol=1e-5)
 
 
-def test_resnet50_gets_what_caffe_gave_it(resnet: keras.Model) -> None:
+def test_resnet50_gets_what_caffe_gave_it(resnet: Backbone) -> None:
     keras.utils.set_random_seed(1)
     raw = keras.applications.ResNet50(
         include_top=False, weights=None, input_shape=(SIZE, SIZE, 3), pooling="avg"
@@ -109,26 +115,187 @@ def test_a_file_serves_as_backbone(
     expected = outputs(net, np.repeat(pictures(), 3, axis=-1) - MEANS)
     if pool is not None:
         expected = pool(expected, axis=(1, 2))
-    assert model.output_shape == (None, 4)
+    assert model.tail.output_shape == (None, 4)
     np.testing.assert_allclose(outputs(model, pictures()), expected, rtol=1e-5, atol=1e-4)
 
 
+def joined(net: Backbone, head: keras.layers.Layer) -> keras.Model:
+    start = keras.Input(net.trunk.input_shape[1:])
+    model = keras.Model(start, head(net.tail(net.trunk(start))))
+    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
+    return model
+
+
 def test_training_what_stands_on_it_leaves_it_as_it_is(net_file: str) -> None:
-    model = build_backbone(net_file, SIZE, seed=1)
-    before = [np.array(weight) for weight in model.get_weights()]
-    features = outputs(model, pictures())
+    net = build_backbone(net_file, SIZE, seed=1)
+    before = [np.array(weight) for weight in net.trunk.get_weights()]
+    features = outputs(net, pictures())
     head = keras.layers.Dense(1, activation="sigmoid")
-    joined = keras.Model(model.input, head(model.output))
-    joined.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
-    assert len(joined.trainable_weights) == 2
+    model = joined(net, head)
+    assert len(model.trainable_weights) == 2
     kernel = np.array(head.kernel)
-    joined.fit(pictures(), np.array([0.0, 1.0, 0.0, 1.0]), epochs=2, batch_size=2, verbose=0)
+    model.fit(pictures(), np.array([0.0, 1.0, 0.0, 1.0]), epochs=2, batch_size=2, verbose=0)
     assert np.abs(np.array(head.kernel) - kernel).max() > 0
     assert len(before) == 6  # kernel, bias; gamma, beta, moving mean and variance
-    for weight, old in zip(model.get_weights(), before, strict=True):
+    assert net.tail.get_weights() == []
+    for weight, old in zip(net.trunk.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
-    np.testing.assert_array_equal(outputs(model, pictures()), features)
-    np.testing.assert_allclose(np.asarray(model(pictures(), training=True)), features, rtol=1e-6)
+    np.testing.assert_array_equal(outputs(net, pictures()), features)
+    np.testing.assert_allclose(outputs(net, pictures(), training=True), features, rtol=1e-6)
+
+
+def two_stages(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Two stages, the second with a way around it, as ResNet50 has them."""
+    x = small_net(x)
+    y = keras.layers.Conv2D(4, 3, padding="same", name="second_conv")(x)
+    y = keras.layers.BatchNormalization(name="second_norm")(y)
+    y = keras.layers.Add(name="second_add")([x, y])
+    return keras.layers.ReLU(name="second_out")(y)
+
+
+def three_in_a_row(x: keras.KerasTensor) -> keras.KerasTensor:
+    """The second stage is a net that serves as a layer."""
+    start = keras.Input((15, 15, 4))
+    y = keras.layers.Conv2D(4, 3, padding="same", name="second_conv")(start)
+    y = keras.layers.BatchNormalization(name="second_norm")(y)
+    stage = keras.Model(start, y, name="second")
+    return keras.layers.Conv2D(2, 3, name="third")(stage(small_net(x)))
+
+
+def in_a_list(x: keras.KerasTensor) -> keras.KerasTensor:
+    layers = [
+        keras.layers.Conv2D(4, 3, name="second_conv"),
+        keras.layers.BatchNormalization(name="second_norm"),
+    ]
+    return keras.Sequential(layers, name="second")(small_net(x))
+
+
+FIRST = ["conv/kernel", "conv/bias"]
+SECOND = ["second_conv/kernel", "second_conv/bias"]
+CUTS = [
+    (two_stages, "second", (15, 15, 4), SECOND),
+    (two_stages, "second_conv", (15, 15, 4), SECOND),
+    (two_stages, "second_out", (15, 15, 4), []),
+    (two_stages, "norm", (15, 15, 4), SECOND),
+    (two_stages, "conv", (SIZE, SIZE, 3), FIRST + SECOND),
+    (three_in_a_row, "second", (15, 15, 4), [*SECOND, "third/kernel", "third/bias"]),
+    (three_in_a_row, "third", (15, 15, 4), ["third/kernel", "third/bias"]),
+    (in_a_list, "second", (15, 15, 4), SECOND),
+]
+
+
+@pytest.mark.parametrize(("layers", "prefix", "stem", "trained"), CUTS)
+def test_what_begins_at_the_name_is_trained(
+    tmp_path: Path, layers: Layers, prefix: str, stem: tuple[int, ...], trained: list[str]
+) -> None:
+    path = str(tmp_path / "net.keras")
+    net = save(tmp_path / "net.keras", layers)
+    # Of BatchNorm, moving averages unlike the batch's, so that its mode makes a difference.
+    for layer in net._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_mean.assign([3.0, -20.0, 0.5, 10.0])
+            layer.moving_variance.assign([4.0, 900.0, 60.0, 2.0])
+    net.save(path)
+    cut = build_backbone(path, SIZE, seed=1, fine_tune=prefix)
+    assert cut.trunk.trainable_weights == []
+    assert cut.trunk.output_shape == cut.tail.input_shape == (None, *stem)
+    assert [weight.path for weight in cut.tail.trainable_weights] == trained
+    expected = outputs(net, np.repeat(pictures(), 3, axis=-1) - MEANS).mean(axis=(1, 2))
+    whole = outputs(build_backbone(path, SIZE, seed=1), pictures())
+    np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-4)
+    for training in (False, True):
+        found = outputs(cut, pictures(), training=training)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layers", [two_stages, three_in_a_row])
+def test_training_changes_what_is_trained_and_nothing_else(tmp_path: Path, layers: Layers) -> None:
+    save(tmp_path / "net.keras", layers)
+    net = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune="second")
+    weights = [*net.trunk.weights, *net.tail.weights]
+    before = {weight.path: np.array(weight) for weight in weights}
+    trained = {weight.path for weight in net.tail.trainable_weights}
+    assert set(SECOND) <= trained
+    assert {"norm/gamma", "norm/moving_mean", "second_norm/gamma", "second_norm/moving_mean"} <= (
+        before.keys() - trained
+    )
+    model = joined(net, keras.layers.Dense(1, activation="sigmoid"))
+    model.fit(pictures(), np.array([0.0, 1.0, 0.0, 1.0]), epochs=2, batch_size=2, verbose=0)
+    for weight in weights:
+        changed = bool(np.abs(np.array(weight) - before[weight.path]).max() > 0)
+        assert changed is (weight.path in trained), weight.path
+
+
+def test_resnet50_is_cut_before_its_last_stage(resnet: Backbone) -> None:
+    cut = build_backbone("none", SIZE, seed=1, fine_tune="conv5")
+    assert cut.trunk.output_shape == (None, 2, 2, 1024)
+    assert cut.trunk.trainable_weights == []
+    # Three blocks of three convolutions and one way around, kernel and bias each; no BatchNorm.
+    names = [weight.path for weight in cut.tail.trainable_weights]
+    assert len(names) == 20
+    assert all(name.startswith("conv5_") and "_conv/" in name for name in names)
+    expected = outputs(resnet, pictures())
+    for training in (False, True):
+        found = outputs(cut, pictures(), training=training)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=np.abs(expected).max() * 1e-5)
+
+
+def test_a_sequential_net_is_cut(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(3)
+    layers = [
+        keras.Input((SIZE, SIZE, 3)),
+        keras.layers.Conv2D(4, 3, strides=2, name="first"),
+        keras.layers.Conv2D(2, 3, name="second"),
+    ]
+    net = keras.Sequential(layers)
+    net.save(tmp_path / "net.keras")
+    cut = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune="second")
+    assert [weight.path for weight in cut.tail.trainable_weights] == [
+        "second/kernel",
+        "second/bias",
+    ]
+    expected = outputs(net, np.repeat(pictures(), 3, axis=-1) - MEANS).mean(axis=(1, 2))
+    np.testing.assert_allclose(outputs(cut, pictures()), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fine_tune", [None, "second"])
+def test_a_net_that_pools_itself(tmp_path: Path, fine_tune: str | None) -> None:
+    def pooled(x: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.layers.GlobalMaxPooling2D()(two_stages(x))
+
+    net = save(tmp_path / "net.keras", pooled)
+    cut = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune=fine_tune)
+    assert cut.trunk.output_shape == ((None, 4) if fine_tune is None else (None, 15, 15, 4))
+    assert cut.tail.output_shape == (None, 4)
+    expected = outputs(net, np.repeat(pictures(), 3, axis=-1) - MEANS)
+    np.testing.assert_allclose(outputs(cut, pictures()), expected, rtol=1e-4, atol=1e-4)
+
+
+def cut_error(layers: Layers, path: Path, fine_tune: str) -> str:
+    save(path, layers)
+    with pytest.raises(InputError) as error:
+        build_backbone(str(path), SIZE, seed=1, fine_tune=fine_tune)
+    message = str(error.value)
+    assert message.startswith(f"trainer.fine_tune is {fine_tune!r}, ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", ["conv9", "econd", "Second"])
+def test_a_name_that_no_layer_begins_with(tmp_path: Path, name: str) -> None:
+    message = cut_error(two_stages, tmp_path / "net.keras", name)
+    assert "no layer of the backbone begins so" in message
+    assert "its last ones are second_norm, second_add, second_out" in message
+
+
+def test_a_place_where_two_ways_lead_past(tmp_path: Path) -> None:
+    message = cut_error(two_stages, tmp_path / "net.keras", "second_norm")
+    assert "cannot be cut: 2 tensors cross the cut, not one" in message
+    assert "2 tensors cross" in cut_error(two_stages, tmp_path / "net.keras", "second_add")
+
+
+def test_the_input_is_no_layer_to_train(tmp_path: Path) -> None:
+    assert "0 tensors cross the cut" in cut_error(small_net, tmp_path / "net.keras", "input")
 
 
 def message_of(error: pytest.ExceptionInfo[InputError]) -> str:
@@ -274,7 +441,7 @@ def test_imagenet_asks_keras_for_its_weights_without_the_top(
         return keras.Model(colour, keras.layers.Conv2D(5, 3)(colour))
 
     monkeypatch.setattr(keras.applications, "ResNet50", fake)
-    assert build_backbone("imagenet", SIZE, seed=1).output_shape == (None, 5)
+    assert build_backbone("imagenet", SIZE, seed=1).tail.output_shape == (None, 5)
     assert asked == [(False, "imagenet", (SIZE, SIZE, 3))]
 
 

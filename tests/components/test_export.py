@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,29 +8,39 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
+from scipy.special import expit
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.evaluator.executor import save_calibrated
 from components.features import (
     EXAMPLES,
     FILE_NAME,
+    HEATMAP,
     IMAGE,
     IMAGE_BYTES,
     LABEL,
     LABEL_NAME,
     PATIENT,
     PROBABILITY,
+    SEEN_BYTES,
     SIGNATURE_BYTES,
     SIGNATURE_EXAMPLES,
+    SIGNATURE_EXPLAIN,
     SUBTYPE,
     THRESHOLD,
 )
 from components.trainer.export import export
+from components.trainer.model import Net
+from components.trainer.targets import pneumonia_logit
 from components.transform.preprocessing import preprocess_film, preprocessing_fn
 from films import encode, tiny_film
 
 SIZE = 32
+# Of the middle that the net sees: two rows are left out before it, and three after.
+SEEN = 27
+CELLS = 12  # a side of its maps
 Answer = dict[str, np.ndarray]
+Layers = Callable[[keras.KerasTensor], keras.KerasTensor]
 # Of several sizes, forms and both classes.
 FILMS = [
     encode(tiny_film(0)),
@@ -60,50 +71,73 @@ def transform(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput
     return output
 
 
-def build_net(bias: float = 0.0) -> keras.Model:
+def linear(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Pooling and one layer, whose Grad-CAM can be told by hand."""
+    x = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.layers.Dense(1, name="logit")(x)
+
+
+def three_classes(x: keras.KerasTensor) -> keras.KerasTensor:
+    x = keras.layers.Dense(6, activation="tanh")(keras.layers.GlobalMaxPooling2D()(x))
+    return pneumonia_logit(keras.layers.Dense(3, name="classes")(x))
+
+
+def build_net(head: Layers = linear) -> Net:
     keras.utils.set_random_seed(2)
-    grey = keras.Input((SIZE, SIZE, 1))
+    grey = keras.Input((SEEN, SEEN, 1))
     x = keras.layers.Rescaling(1 / 255.0)(grey)
     x = keras.layers.Conv2D(8, 5, strides=2)(x)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
-    x = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling2D()(x))
-    return keras.Model(grey, keras.layers.Dense(1, activation="sigmoid")(x))
+    start = keras.Input(x.shape[1:])
+    return Net(keras.Model(grey, x), keras.Model(start, head(start)))
 
 
-def net_on_decoded_films(net: keras.Model) -> np.ndarray:
-    """One film at a time, by Transform's function as it stands in the code."""
+def pictures() -> list[np.ndarray]:
+    """What the net sees of the films, by Transform's function as it stands in the code."""
     small = [preprocess_film(tf.constant(film), SIZE, "pad") for film in FILMS]
-    pictures = [tf.cast(tf.io.decode_png(png), tf.float32)[tf.newaxis] for png in small]
-    return np.concatenate([np.asarray(net(picture, training=False)) for picture in pictures])[:, 0]
+    decoded = [tf.io.decode_png(png).numpy() for png in small]
+    assert {picture.shape for picture in decoded} == {(SIZE, SIZE, 1)}
+    return [picture[2:29, 2:29] for picture in decoded]
+
+
+def maps_of(net: Net) -> list[np.ndarray]:
+    """One film at a time, [1, h, w, C]."""
+    seen = [picture[np.newaxis].astype(np.float32) for picture in pictures()]
+    return [np.asarray(net.maps(picture, training=False)) for picture in seen]
+
+
+def net_on_decoded_films(net: Net) -> np.ndarray:
+    logits = [float(net.score(maps, training=False)[0, 0]) for maps in maps_of(net)]
+    return expit(np.array(logits))
 
 
 @pytest.fixture(scope="module")
-def net() -> keras.Model:
+def net() -> Net:
     """Gives the films probabilities on both sides of a half."""
     net = build_net()
     scores = net_on_decoded_films(net)
     assert np.ptp(scores) > 0.005
     logits = np.log(scores / (1 - scores))
-    net.layers[-1].bias.assign([-np.median(logits) + 1e-4])
+    net.score.layers[-1].bias.assign([-np.median(logits) + 1e-4])
     return net
 
 
 @pytest.fixture(scope="module")
-def expected(net: keras.Model) -> np.ndarray:
+def expected(net: Net) -> np.ndarray:
     return net_on_decoded_films(net)
 
 
 @pytest.fixture(scope="module")
 def exported(
-    net: keras.Model, transform: tft.TFTransformOutput, tmp_path_factory: pytest.TempPathFactory
+    net: Net, transform: tft.TFTransformOutput, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
     path = str(tmp_path_factory.mktemp("exported") / "model")
-    export(net, transform, path)
+    export(net, transform, SIZE, path)
     return path
 
 
 class Server:
-    """Asks both signatures."""
+    """Asks the signatures."""
 
     def __init__(self, path: str) -> None:
         self.loaded = tf.saved_model.load(path)
@@ -116,9 +150,14 @@ class Server:
         serve = self.loaded.signatures[SIGNATURE_EXAMPLES]
         return numpy(serve(**{EXAMPLES: tf.constant([example(film) for film in films], tf.string)}))
 
+    def explained(self, films: list[bytes]) -> Answer:
+        explain = self.loaded.signatures[SIGNATURE_EXPLAIN]
+        answer = explain(**{IMAGE_BYTES: tf.constant(films, tf.string)})
+        return numpy(answer, HEATMAP, SEEN_BYTES)
 
-def numpy(answer: dict[str, tf.Tensor]) -> Answer:
-    assert set(answer) == {PROBABILITY, THRESHOLD, LABEL_NAME}
+
+def numpy(answer: dict[str, tf.Tensor], *more: str) -> Answer:
+    assert set(answer) == {PROBABILITY, THRESHOLD, LABEL_NAME, *more}
     return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
@@ -134,7 +173,7 @@ def server(exported: str) -> Server:
 
 
 def test_both_signatures_give_what_the_net_gives(server: Server, expected: np.ndarray) -> None:
-    for ask in (server.by_bytes, server.by_examples):
+    for ask in (server.by_bytes, server.by_examples, server.explained):
         answer = ask(FILMS)
         assert answer[PROBABILITY].dtype == np.float32
         assert answer[PROBABILITY].shape == (5,)
@@ -175,11 +214,15 @@ def test_a_score_at_the_threshold_is_positive(
     transform: tft.TFTransformOutput, tmp_path: Path
 ) -> None:
     net = build_net()
-    net.layers[-1].kernel.assign(tf.zeros_like(net.layers[-1].kernel))
-    export(net, transform, str(tmp_path / "model"))
-    answer = Server(str(tmp_path / "model")).by_bytes(FILMS[:2])
-    assert answer[PROBABILITY].tolist() == [0.5, 0.5]
-    assert answer[LABEL_NAME].tolist() == [b"PNEUMONIA", b"PNEUMONIA"]
+    kernel = net.score.layers[-1].kernel
+    kernel.assign(tf.zeros_like(kernel))
+    export(net, transform, SIZE, str(tmp_path / "model"))
+    server = Server(str(tmp_path / "model"))
+    for answer in (server.by_bytes(FILMS[:2]), server.explained(FILMS[:2])):
+        assert answer[PROBABILITY].tolist() == [0.5, 0.5]
+        assert answer[LABEL_NAME].tolist() == [b"PNEUMONIA", b"PNEUMONIA"]
+    # What has no slope has no heat.
+    assert not answer[HEATMAP].any()
 
 
 def test_an_empty_request_gets_an_empty_answer(server: Server) -> None:
@@ -189,13 +232,16 @@ def test_an_empty_request_gets_an_empty_answer(server: Server) -> None:
             THRESHOLD: (0,),
             LABEL_NAME: (0,),
         }
+    answer = server.explained([])
+    assert answer[HEATMAP].size == 0
+    assert answer[SEEN_BYTES].shape == answer[PROBABILITY].shape == (0,)
 
 
 @pytest.mark.parametrize("broken", [b"", b"not an image", FILMS[0][: len(FILMS[0]) // 2]])
 def test_a_broken_image_is_an_error_and_the_next_request_works(
     server: Server, expected: np.ndarray, broken: bytes
 ) -> None:
-    for ask in (server.by_bytes, server.by_examples):
+    for ask in (server.by_bytes, server.by_examples, server.explained):
         for request in ([broken], [FILMS[0], broken, FILMS[1]]):
             with pytest.raises(tf.errors.InvalidArgumentError):
                 ask(request)
@@ -213,16 +259,126 @@ def test_the_export_is_of_the_weights_at_that_moment(
 ) -> None:
     net = build_net()
     before = net_on_decoded_films(net)
-    export(net, transform, str(tmp_path / "model"))
-    net.layers[-1].bias.assign([3.0])
+    export(net, transform, SIZE, str(tmp_path / "model"))
+    net.score.layers[-1].bias.assign([3.0])
     answer = Server(str(tmp_path / "model")).by_bytes(FILMS)
     np.testing.assert_allclose(answer[PROBABILITY], before, atol=1e-6)
+
+
+def test_an_explanation_comes_with_the_answer(server: Server) -> None:
+    for films in (FILMS[:1], FILMS):
+        by_bytes, explained = server.by_bytes(films), server.explained(films)
+        np.testing.assert_allclose(explained[PROBABILITY], by_bytes[PROBABILITY], atol=1e-6)
+        for name in (THRESHOLD, LABEL_NAME):
+            np.testing.assert_array_equal(explained[name], by_bytes[name])
+
+
+def test_the_heat_of_pooling_and_one_layer_by_hand(server: Server, net: Net) -> None:
+    # The slope of the logit is the same in all cells: the layer's weight over their number.
+    kernel = np.array(net.score.layers[-1].kernel)[:, 0]
+    assert kernel.min() < 0.0 < kernel.max()
+    found = server.explained(FILMS)[HEATMAP]
+    assert found.dtype == np.float32
+    assert found.shape == (5, CELLS, CELLS)
+    for heat, maps in zip(found, maps_of(net), strict=True):
+        speaks = maps[0] @ kernel
+        assert speaks.max() > 0.0
+        np.testing.assert_allclose(heat, np.maximum(speaks, 0.0) / speaks.max(), atol=1e-4)
+        assert heat.max() == pytest.approx(1.0)
+    assert found.min() == 0.0
+
+
+def grad_cam(net: Net, maps: np.ndarray) -> np.ndarray:
+    """Selvaraju et al. 2017, equations 1 and 2, of one film."""
+    given = tf.constant(maps)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        logit = net.score(given, training=False)
+    weights = tape.gradient(logit, given).numpy()[0].sum(axis=(0, 1)) / CELLS**2
+    heat = np.zeros((CELLS, CELLS))
+    for channel, weight in enumerate(weights):
+        heat += weight * maps[0, :, :, channel]
+    heat[heat < 0.0] = 0.0
+    return heat
+
+
+def test_the_heat_of_another_head_is_grad_cam(
+    transform: tft.TFTransformOutput, tmp_path: Path
+) -> None:
+    net = build_net(three_classes)
+    kernel = net.score.get_layer("classes").kernel
+    kernel.assign(-kernel)
+    export(net, transform, SIZE, str(tmp_path / "model"))
+    server = Server(str(tmp_path / "model"))
+    np.testing.assert_allclose(
+        server.by_bytes(FILMS)[PROBABILITY], net_on_decoded_films(net), atol=1e-6
+    )
+    wanted = [grad_cam(net, maps) for maps in maps_of(net)]
+    assert min(heat.max() for heat in wanted) > 0.0
+    together = server.explained(FILMS)[HEATMAP]
+    for film, heat, found in zip(FILMS, wanted, together, strict=True):
+        np.testing.assert_allclose(found, heat / (heat.max() or 1.0), atol=1e-4)
+        np.testing.assert_allclose(server.explained([film])[HEATMAP][0], found, atol=1e-4)
+
+
+def test_what_speaks_against_pneumonia_alone_has_no_heat(
+    transform: tft.TFTransformOutput, tmp_path: Path
+) -> None:
+    net = build_net()
+    kernel = net.score.layers[-1].kernel
+    kernel.assign(-tf.abs(kernel))
+    export(net, transform, SIZE, str(tmp_path / "model"))
+    assert not Server(str(tmp_path / "model")).explained(FILMS)[HEATMAP].any()
+
+
+def test_the_heat_lies_on_the_middle_of_the_picture(server: Server) -> None:
+    answer = server.explained(FILMS)
+    assert answer[SEEN_BYTES].shape == (5,)
+    for data, picture in zip(answer[SEEN_BYTES], pictures(), strict=True):
+        assert data.startswith(b"\x89PNG")
+        np.testing.assert_array_equal(tf.io.decode_png(data), picture)
+
+
+def test_a_net_that_sees_the_whole_picture(
+    transform: tft.TFTransformOutput, tmp_path: Path
+) -> None:
+    grey = keras.Input((SIZE, SIZE, 1))
+    start = keras.Input((SIZE, SIZE, 1))
+    net = Net(
+        keras.Model(grey, keras.layers.Rescaling(1 / 255.0)(grey)),
+        keras.Model(start, keras.layers.Dense(1)(keras.layers.Flatten()(start[:, :1, :1]))),
+    )
+    export(net, transform, SIZE, str(tmp_path / "model"))
+    (seen,) = Server(str(tmp_path / "model")).explained(FILMS[:1])[SEEN_BYTES]
+    whole = tf.io.decode_png(preprocess_film(tf.constant(FILMS[0]), SIZE, "pad"))
+    np.testing.assert_array_equal(tf.io.decode_png(seen), whole)
+
+
+def test_a_net_that_pools_itself_does_not_explain(
+    transform: tft.TFTransformOutput, tmp_path: Path
+) -> None:
+    whole = build_net()
+    pooled = keras.layers.GlobalAveragePooling2D()(whole.maps.output)
+    start = keras.Input((8,))
+    net = Net(
+        keras.Model(whole.maps.input, pooled),
+        keras.Model(start, whole.score.layers[-1](start)),
+    )
+    export(net, transform, SIZE, str(tmp_path / "model"))
+    server = Server(str(tmp_path / "model"))
+    assert set(server.loaded.signatures) == {SIGNATURE_BYTES, SIGNATURE_EXAMPLES}
+    expected = net_on_decoded_films(whole)
+    np.testing.assert_allclose(server.by_bytes(FILMS)[PROBABILITY], expected, atol=1e-6)
+    save_calibrated(str(tmp_path / "model"), str(tmp_path / "calibrated"), 0.3)
+    calibrated = Server(str(tmp_path / "calibrated"))
+    assert set(calibrated.loaded.signatures) == {SIGNATURE_BYTES, SIGNATURE_EXAMPLES}
+    assert calibrated.by_bytes(FILMS[:1])[THRESHOLD].tolist() == [np.float32(0.3)]
 
 
 def test_another_threshold_changes_labels_and_no_probability(
     exported: str, server: Server, tmp_path: Path
 ) -> None:
-    before = server.by_bytes(FILMS)
+    before, heat = server.by_bytes(FILMS), server.explained(FILMS)
     # Between the two highest scores, so that one film is left.
     scores = np.sort(before[PROBABILITY])
     threshold = float(scores[-2:].astype(np.float64).mean())
@@ -230,9 +386,11 @@ def test_another_threshold_changes_labels_and_no_probability(
         path = str(tmp_path / f"calibrated-{number}")
         save_calibrated(exported, path, value)
         calibrated = Server(path)
-        for ask in (calibrated.by_bytes, calibrated.by_examples):
-            answer = ask(FILMS)
-            np.testing.assert_array_equal(answer[PROBABILITY], before[PROBABILITY])
+        explained = calibrated.explained(FILMS)
+        for name in (HEATMAP, SEEN_BYTES):
+            np.testing.assert_array_equal(explained[name], heat[name])
+        for answer in (calibrated.by_bytes(FILMS), calibrated.by_examples(FILMS), explained):
+            np.testing.assert_allclose(answer[PROBABILITY], before[PROBABILITY], atol=1e-6)
             np.testing.assert_array_equal(answer[THRESHOLD], np.full(5, value, np.float32))
             positive = before[PROBABILITY] >= np.float32(value)
             assert positive.sum() == (1, 5)[number]

@@ -18,13 +18,20 @@ READINGS = [
 FILMS = {f"test/{name}.png": tiny_film(seed) for seed, name in enumerate("abc")}
 
 
+def corner(image: tf.Tensor) -> tf.Tensor:
+    return tf.io.encode_png(tf.io.decode_png(image, channels=1)[:7, :9])
+
+
 class Model(tf.Module):
-    """Answers with the number of bytes in every cell."""
+    """Answers with the number of bytes in every cell, and a corner of the film."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def explain(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         length = tf.cast(tf.strings.length(image_bytes), tf.float32)
-        return {"heatmap": length[:, tf.newaxis, tf.newaxis] * tf.ones([1, 2, 3])}
+        return {
+            "heatmap": length[:, tf.newaxis, tf.newaxis] * tf.ones([1, 2, 3]),
+            "seen_bytes": tf.map_fn(corner, image_bytes, fn_output_signature=tf.string),
+        }
 
 
 def example(name: str, image: bytes) -> bytes:
@@ -73,6 +80,9 @@ def test_a_model_that_explains_itself_gives_heatmaps(tmp_path: Path, examples: s
     for shown in found:
         length = float(len(encode(FILMS[shown["file_name"]], ".png")))
         assert shown["heatmap"] == [[length] * 3] * 2
+        # The heat map lies on what the model saw.
+        picture = decode_grey((tmp_path / shown["picture"]).read_bytes())
+        np.testing.assert_array_equal(picture, FILMS[shown["file_name"]][:7, :9])
 
 
 def test_without_misreadings_nothing_is_read_or_written(tmp_path: Path) -> None:

@@ -12,21 +12,31 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import expit, softmax
 
 from components.progress import listen
 from components.trainer import training
-from components.trainer.backbone import build_backbone
+from components.trainer.backbone import Backbone, build_backbone
 from components.trainer.balance import balanced_epoch
 from components.trainer.films import Split
-from components.trainer.model import build_head, compiled, join
+from components.trainer.frozen import FrozenLayer
+from components.trainer.model import build_head, compiled, join, on, pneumonia_scorer
 from components.trainer.run_fn import _work_folder
 from components.trainer.settings import Augmentation, Settings
-from components.trainer.training import Epoch, best_epoch, fit_epochs, read_history, should_stop
+from components.trainer.training import (
+    Epoch,
+    best_epoch,
+    fit_epochs,
+    read_history,
+    should_stop,
+    train_step,
+)
 
 EpochData = Callable[[int], tf.data.Dataset]
 Result = tuple[keras.Model, list[Epoch]]
 EPOCHS = 4
 WIDTH = 6
+STEPS = 8  # of an epoch: 60 films in batches of 8
 SETTINGS = Settings(
     backbone="none",
     input_size=32,
@@ -84,15 +94,24 @@ TRAIN, TRAIN_LABELS = features(60, seed=0)
 EVAL, EVAL_LABELS = features(50, seed=1)
 
 
+TARGET = TRAIN_LABELS[:, np.newaxis].astype(np.float32)
+
+
 def balanced(epoch: int) -> tf.data.Dataset:
     """As the trainer feeds the head."""
-    classes = [
-        tf.data.Dataset.from_tensor_slices(
-            (TRAIN[label == TRAIN_LABELS], np.full(30, label, np.float32))
-        )
-        for label in (0, 1)
-    ]
-    return balanced_epoch(classes, (30, 30), SETTINGS.batch_size, SETTINGS.seed, epoch)
+    features, target = tf.constant(TRAIN), tf.constant(TARGET)
+    return balanced_epoch(
+        [tf.data.Dataset.from_tensor_slices(np.flatnonzero(k == TRAIN_LABELS)) for k in (0, 1)],
+        (30, 30),
+        SETTINGS.batch_size,
+        SETTINGS.seed,
+        epoch,
+        lambda row: (features[row], target[row]),
+    )
+
+
+def logits_of(model: keras.Model) -> np.ndarray:
+    return np.asarray(model(EVAL, training=False))[:, 0]
 
 
 def fit(
@@ -102,22 +121,33 @@ def fit(
     logs: str = "logs",
 ) -> Result:
     folder.mkdir(exist_ok=True)
-    head = build_head(WIDTH, settings)
+    head = compiled(build_head(WIDTH, 1, settings), settings, settings.epochs * STEPS)
     # Whatever else drew before, another way in every folder, must not matter.
     keras.utils.set_random_seed(zlib.crc32(str(folder).encode()))
-    return fit_epochs(
+    history = fit_epochs(
         head,
         epoch_data,
-        tf.data.Dataset.from_tensor_slices(EVAL).batch(16),
+        lambda: logits_of(head),
         EVAL_LABELS,
         settings,
         str(folder),
         str(folder / logs),
     )
+    return head, history
 
 
 def scores_of(model: keras.Model) -> np.ndarray:
-    return np.asarray(model(EVAL, training=False))[:, 0].astype(np.float64)
+    return expit(logits_of(model).astype(np.float64))
+
+
+def checkpoint(folder: Path, epoch: int) -> list[np.ndarray]:
+    with np.load(folder / f"epoch-{epoch:04d}.npz") as arrays:
+        return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
+
+
+def assert_same_arrays(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> None:
+    for array, found in zip(one, other, strict=True):
+        np.testing.assert_allclose(array, found, atol=1e-6, rtol=0)
 
 
 def pairwise_auc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -126,28 +156,123 @@ def pairwise_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(((difference > 0) + 0.5 * (difference == 0)).mean())
 
 
-def assert_same(
-    one: tuple[keras.Model, list[Epoch]], other: tuple[keras.Model, list[Epoch]]
-) -> None:
+def step_once(model: keras.Model, inputs: np.ndarray, target: np.ndarray) -> list[float]:
+    """Trains on one batch; returns mean loss and accuracy."""
+    batch = (tf.constant(inputs, tf.float32), tf.constant(target, tf.float32))
+    model.optimizer.build(model.trainable_variables)
+    loss, right, films = train_step(model)(batch).numpy().tolist()
+    assert films == len(inputs)
+    return [loss / films, right / films]
+
+
+def assert_same(one: Result, other: Result) -> None:
     np.testing.assert_allclose(np.array(one[1]), np.array(other[1]), atol=1e-6, rtol=0)
-    for weight, found in zip(one[0].get_weights(), other[0].get_weights(), strict=True):
-        np.testing.assert_allclose(weight, found, atol=1e-6, rtol=0)
+    assert_same_arrays(one[0].get_weights(), other[0].get_weights())
 
 
-def test_the_head_is_as_set_and_seeded() -> None:
-    head = build_head(WIDTH, SETTINGS)
-    assert [type(layer).__name__ for layer in head.layers] == ["Dense", "Dropout", "Dense"]
+def kinds_of(model: keras.Model) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_the_head_is_as_set_and_seeded(classes: int) -> None:
+    head = build_head(WIDTH, classes, SETTINGS)
+    assert kinds_of(head) == ["Dense", "Dropout", "Dense"]
     first, dropout, last = head.layers
     assert (first.units, first.activation.__name__) == (16, "relu")
     assert dropout.rate == 0.5
-    assert (last.units, last.activation.__name__) == (1, "sigmoid")
-    assert float(head.optimizer.learning_rate) == pytest.approx(0.01)
+    assert (last.units, last.activation.__name__) == (classes, "linear")
     hidden = np.maximum(EVAL @ np.array(first.kernel), 0.0)
-    expected = 1.0 / (1.0 + np.exp(-(hidden @ np.array(last.kernel))[:, 0]))
-    np.testing.assert_allclose(scores_of(head), expected, atol=1e-6)
-    np.testing.assert_array_equal(scores_of(build_head(WIDTH, SETTINGS)), scores_of(head))
-    other = build_head(WIDTH, replace(SETTINGS, seed=4))
-    assert not np.allclose(scores_of(other), scores_of(head))
+    logits = np.asarray(head(EVAL, training=False))
+    assert logits.shape == (50, classes)
+    np.testing.assert_allclose(logits, hidden @ np.array(last.kernel), atol=1e-5)
+    again = build_head(WIDTH, classes, SETTINGS)
+    np.testing.assert_array_equal(np.asarray(again(EVAL, training=False)), logits)
+    other = build_head(WIDTH, classes, replace(SETTINGS, seed=4))
+    assert not np.allclose(np.asarray(other(EVAL, training=False)), logits)
+
+
+def test_the_head_without_a_hidden_layer() -> None:
+    head = build_head(WIDTH, 3, replace(SETTINGS, dense_units=None))
+    assert kinds_of(head) == ["Dropout", "Dense"]
+    expected = EVAL @ np.array(head.layers[1].kernel)
+    np.testing.assert_allclose(np.asarray(head(EVAL, training=False)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("step", [0, 1, 25, 50, 99, 100, 120])
+def test_the_learning_rate_falls_as_a_cosine(step: int) -> None:
+    settings = replace(SETTINGS, schedule="cosine")
+    optimizer = compiled(build_head(WIDTH, 1, settings), settings, 100).optimizer
+    optimizer.iterations.assign(step)
+    expected = 0.01 * (1.0 + math.cos(math.pi * min(step, 100) / 100)) / 2.0
+    assert float(optimizer.learning_rate) == pytest.approx(expected, abs=1e-8)
+
+
+def test_the_learning_rate_stays_without_a_schedule() -> None:
+    optimizer = compiled(build_head(WIDTH, 1, SETTINGS), SETTINGS, 100).optimizer
+    optimizer.iterations.assign(60)
+    assert float(optimizer.learning_rate) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("decay", "left"), [(0.0, 1.0), (0.2, 1.0 - 0.01 * 0.2)])
+def test_weights_decay_apart_from_the_gradient(decay: float, left: float) -> None:
+    # Of black features no weight has a slope: what changes it is the decay alone.
+    settings = replace(SETTINGS, dense_units=None, dropout=0.0, weight_decay=decay)
+    head = compiled(build_head(WIDTH, 1, settings), settings, 100)
+    kernel = np.array(head.layers[-1].kernel)
+    step_once(head, np.zeros((2, WIDTH)), np.array([[0.0], [1.0]]))
+    np.testing.assert_allclose(np.array(head.layers[-1].kernel), left * kernel, rtol=1e-5)
+
+
+def test_the_first_step_of_adam_by_hand() -> None:
+    # Bias-corrected, it is the learning rate against the sign of the slope.
+    settings = replace(SETTINGS, dense_units=None, dropout=0.0)
+    head = compiled(build_head(WIDTH, 1, settings), settings, 100)
+    kernel = np.array(head.layers[-1].kernel)
+    slope = TRAIN.T @ (expit(TRAIN @ kernel) - TARGET)
+    step_once(head, TRAIN, TARGET)
+    step = np.array(head.layers[-1].kernel) - kernel
+    np.testing.assert_allclose(step, -0.01 * np.sign(slope), rtol=1e-3)
+
+
+def test_a_step_follows_the_mean_slope_of_the_batch() -> None:
+    head = build_head(WIDTH, 1, replace(SETTINGS, dense_units=None, dropout=0.0))
+    head.compile(keras.optimizers.SGD(0.5))
+    kernel = np.array(head.layers[-1].kernel)
+    slope = TRAIN.T @ (expit(TRAIN @ kernel) - TARGET) / 60
+    step_once(head, TRAIN, TARGET)
+    step = np.array(head.layers[-1].kernel) - kernel
+    np.testing.assert_allclose(step, -0.5 * slope, atol=1e-5)
+
+
+def test_one_model_on_another() -> None:
+    keras.utils.set_random_seed(0)
+    start = keras.Input((WIDTH,))
+    bottom = keras.Model(start, keras.layers.Dense(4)(start))
+    top = build_head(4, 3, SETTINGS)
+    expected = np.asarray(top(bottom(EVAL, training=False), training=False))
+    both = on(bottom, top)
+    assert both.output_shape == (None, 3)
+    np.testing.assert_allclose(np.asarray(both(EVAL, training=False)), expected, atol=1e-6)
+    assert len(both.trainable_weights) == 6
+    above = on(FrozenLayer(bottom), top)
+    np.testing.assert_allclose(np.asarray(above(EVAL, training=False)), expected, atol=1e-5)
+    assert len(above.weights) == len(above.trainable_weights) == 4
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_the_scorer_gives_the_log_odds_of_pneumonia_by_the_weights_as_they_are(
+    classes: int,
+) -> None:
+    head = build_head(WIDTH, classes, SETTINGS)
+    scorer = pneumonia_scorer(head)
+    for _ in range(2):
+        logits = np.asarray(head(EVAL, training=False)).astype(np.float64)
+        normal = 1.0 - expit(logits[:, 0]) if classes == 1 else softmax(logits, axis=1)[:, 0]
+        found = np.asarray(scorer(EVAL, training=False))
+        assert found.shape == (50, 1)
+        np.testing.assert_allclose(found[:, 0], np.log((1 - normal) / normal), atol=1e-4)
+        head.set_weights([weight + 0.3 for weight in head.get_weights()])
 
 
 class Run(NamedTuple):
@@ -164,7 +289,7 @@ def watched(folder: Path, epoch_data: EpochData, settings: Settings) -> Run:
     kept: list[tuple[set[str], list[Epoch]]] = []
 
     def data(epoch: int) -> tf.data.Dataset:
-        names = {path.name for path in folder.glob("*.keras")}
+        names = {path.name for path in folder.glob("*.npz")}
         kept.append((names, read_history(str(folder))))
         return epoch_data(epoch)
 
@@ -196,13 +321,44 @@ def test_the_curves_tell_what_the_net_does(whole: Run) -> None:
 def test_loss_and_accuracy_of_training_by_hand(tmp_path: Path) -> None:
     # One batch, no dropout: what Keras reports is of the weights before the step.
     settings = replace(SETTINGS, epochs=1, dropout=0.0)
-    head = build_head(WIDTH, settings)
-    scores = np.asarray(head(TRAIN))[:, 0]
-    batch = tf.data.Dataset.from_tensors((TRAIN, TRAIN_LABELS.astype(np.float32)))
+    scores = expit(np.asarray(build_head(WIDTH, 1, settings)(TRAIN))[:, 0])
+    batch = tf.data.Dataset.from_tensors((TRAIN, TARGET))
     _, (line,) = fit(tmp_path / "run", lambda _: batch, settings)
     right = np.where(TRAIN_LABELS == 1, scores, 1.0 - scores)
     assert line.loss == pytest.approx(-np.log(right).mean(), abs=1e-5)
     assert line.accuracy == pytest.approx((right > 0.5).mean(), abs=1e-6)
+
+
+def test_every_film_of_an_epoch_counts_the_same(tmp_path: Path) -> None:
+    # Batches of 45 and 15, and a step too small to see.
+    settings = replace(SETTINGS, epochs=1, dropout=0.0, learning_rate=1e-30)
+    scores = expit(np.asarray(build_head(WIDTH, 1, settings)(TRAIN))[:, 0])
+    batches = tf.data.Dataset.from_tensor_slices((TRAIN, TARGET)).batch(45)
+    _, (line,) = fit(tmp_path / "run", lambda _: batches, settings)
+    right = np.where(TRAIN_LABELS == 1, scores, 1.0 - scores)
+    assert line.loss == pytest.approx(-np.log(right).mean(), abs=1e-5)
+    assert line.accuracy == pytest.approx((right > 0.5).mean(), abs=1e-6)
+
+
+def test_training_moves_the_averages_of_normalized_features(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=1, normalize_features=True)
+    batch = tf.data.Dataset.from_tensors((TRAIN, TARGET))
+    head, _ = fit(tmp_path / "run", lambda _: batch, settings)
+    moving = np.array(head.layers[0].moving_mean)
+    np.testing.assert_allclose(moving, 0.1 * TRAIN.mean(axis=0), rtol=1e-4)
+
+
+def test_loss_and_accuracy_of_several_classes_by_hand() -> None:
+    settings = replace(SETTINGS, dropout=0.0)
+    head = compiled(build_head(WIDTH, 3, settings), settings, 1)
+    # Normal, one subtype, the other, one of the two.
+    target = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]], np.float32)[np.arange(60) % 4]
+    scores = softmax(np.asarray(head(TRAIN)), axis=1)
+    loss, accuracy = step_once(head, TRAIN, target)
+    assert loss == pytest.approx(-np.log((scores * target).sum(axis=1)).mean(), abs=1e-5)
+    right = (scores[:, 0] > 0.5) == (target[:, 0] == 1)
+    assert 0.1 < right.mean() < 0.9
+    assert accuracy == pytest.approx(right.mean(), abs=1e-6)
 
 
 def test_two_runs_of_one_seed_agree(whole: Run, tmp_path: Path) -> None:
@@ -239,21 +395,43 @@ def test_a_resumed_run_ends_as_one_that_was_not_cut(whole: Run, tmp_path: Path, 
     resumed, history = fit(folder, data)
     assert asked == list(range(epoch, EPOCHS))
     assert_same((resumed, history), (whole.model, whole.history))
-    # The last weights too, be they the best or not.
-    name = f"epoch-{EPOCHS - 1:04d}.keras"
-    last = keras.models.load_model(folder / name)
-    assert_same((last, history), (keras.models.load_model(whole.folder / name), history))
-    assert int(last.optimizer.iterations) == EPOCHS * math.ceil(30 / 4)
+    # The last weights too, be they the best or not, and the optimizer's state.
+    last = checkpoint(folder, EPOCHS - 1)
+    assert_same_arrays(last, checkpoint(whole.folder, EPOCHS - 1))
+    # Four weights, two moments of each, a count of steps, the learning rate, a state of dropout.
+    assert len(last) == 15
+    assert EPOCHS * STEPS in [array.item() for array in last if array.shape == ()]
 
 
 def test_every_epoch_draws_another_dropout(tmp_path: Path) -> None:
     # Nothing is learnt, so that the losses differ by the draws alone.
-    batch = tf.data.Dataset.from_tensors((TRAIN, TRAIN_LABELS.astype(np.float32)))
+    batch = tf.data.Dataset.from_tensors((TRAIN, TARGET))
     settings = replace(SETTINGS, learning_rate=1e-30, epochs=3)
     _, history = fit(tmp_path / "run", lambda _: batch, settings)
     assert len({round(line.loss, 6) for line in history}) == 3
     _, history = fit(tmp_path / "still", lambda _: batch, replace(settings, dropout=0.0))
     assert len({round(line.loss, 6) for line in history}) == 1
+
+
+def test_the_dropout_of_an_epoch_follows_from_its_number(tmp_path: Path) -> None:
+    head = compiled(build_head(WIDTH, 1, SETTINGS), SETTINGS, EPOCHS)
+    states = []
+
+    def data(epoch: int) -> tf.data.Dataset:
+        states.append(np.array(head.layers[1].seed_generator.state).tolist())
+        # However many batches there are.
+        return balanced(epoch).take(1 + epoch)
+
+    fit_epochs(
+        head,
+        data,
+        lambda: logits_of(head),
+        EVAL_LABELS,
+        replace(SETTINGS, epochs=3),
+        str(tmp_path),
+        str(tmp_path / "logs"),
+    )
+    assert states == [[3, 0], [4, 0], [5, 0]]
 
 
 def test_a_finished_run_is_not_trained_again(whole: Run, tmp_path: Path) -> None:
@@ -262,53 +440,135 @@ def test_a_finished_run_is_not_trained_again(whole: Run, tmp_path: Path) -> None
     assert_same(again, (whole.model, whole.history))
 
 
-def small_backbone(path: Path) -> keras.Model:
+def small_backbone(path: Path, fine_tune: str | None, pooled: bool = False) -> Backbone:
     keras.utils.set_random_seed(1)
     colour = keras.Input((32, 32, 3))
-    x = keras.layers.Conv2D(4, 3, strides=2)(colour)
+    x = keras.layers.Conv2D(4, 3, strides=4, name="first")(colour)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
-    keras.Model(colour, x).save(path)
-    return build_backbone(str(path), 32, seed=1)
+    x = keras.layers.Conv2D(5, 3, name="second")(x)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    keras.Model(colour, keras.layers.GlobalMaxPooling2D()(x) if pooled else x).save(path)
+    return build_backbone(str(path), 32, seed=1, fine_tune=fine_tune)
 
 
-# The head has an optimizer of its own, which is not used here.
-@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
-def test_the_whole_net_resumes_too(tmp_path: Path) -> None:
-    backbone = small_backbone(tmp_path / "net.keras")
-    settings = replace(SETTINGS, epochs=2, learning_rate=1e-3)
-    labels = np.arange(12) % 2
-    pictures = np.random.default_rng(0).integers(0, 128, (12, 32, 32, 1)).astype(np.float32)
-    pictures += 60.0 * labels.reshape(-1, 1, 1, 1)
-    frozen = [np.array(weight) for weight in backbone.get_weights()]
+FINE = replace(
+    SETTINGS, epochs=3, learning_rate=0.01, schedule="cosine", weight_decay=0.1, fine_tune="second"
+)
+FINE_LABELS = np.arange(24) % 4 > 0
+# Normal, one subtype, the other, one of the two.
+FINE_TARGET = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1]], np.float32)[np.arange(24) % 4]
 
-    def data(_: int) -> tf.data.Dataset:
-        return tf.data.Dataset.from_tensor_slices((pictures, labels.astype(np.float32))).batch(4)
 
-    def train(folder: str, epoch_data: EpochData) -> Result:
-        os.makedirs(tmp_path / folder, exist_ok=True)
-        return fit_epochs(
-            compiled(join(backbone, build_head(4, settings)), settings),
-            epoch_data,
-            tf.data.Dataset.from_tensor_slices(pictures).batch(5),
-            labels,
-            settings,
-            str(tmp_path / folder),
-            str(tmp_path / folder / "logs"),
-        )
+def grey_pictures() -> np.ndarray:
+    pictures = np.random.default_rng(0).integers(0, 128, (24, 32, 32, 1)).astype(np.float32)
+    return pictures + 20.0 * FINE_LABELS.reshape(-1, 1, 1, 1)
 
-    whole = train("whole", data)
+
+class FineTuned(NamedTuple):
+    """Tail, head and both on the frozen trunk, the curves, and where the checkpoints are."""
+
+    net: Backbone
+    head: keras.Model
+    trained: keras.Model
+    history: list[Epoch]
+    folder: Path
+
+
+def fine_tune(folder: Path, epoch_data: EpochData, settings: Settings = FINE) -> FineTuned:
+    os.makedirs(folder, exist_ok=True)
+    net = small_backbone(folder.with_suffix(".keras"), "second")
+    head = build_head(5, 3, settings)
+    top = on(net.tail, head)
+    trained = compiled(on(FrozenLayer(net.trunk), top), settings, 3 * settings.epochs)
+    scored = pneumonia_scorer(top)
+    stems = np.asarray(net.trunk(grey_pictures()))
+    keras.utils.set_random_seed(zlib.crc32(str(folder).encode()))
+    history = fit_epochs(
+        trained,
+        epoch_data,
+        lambda: scored.predict(stems, verbose=0)[:, 0],
+        FINE_LABELS.astype(np.int64),
+        settings,
+        str(folder),
+        str(folder / "logs"),
+    )
+    return FineTuned(net, head, trained, history, folder)
+
+
+def three_batches(epoch: int) -> tf.data.Dataset:
+    order = np.random.default_rng(epoch).permutation(24)
+    return tf.data.Dataset.from_tensor_slices((grey_pictures()[order], FINE_TARGET[order])).batch(8)
+
+
+@pytest.fixture(scope="module")
+def fine(tmp_path_factory: pytest.TempPathFactory) -> FineTuned:
+    return fine_tune(tmp_path_factory.mktemp("fine") / "whole", three_batches)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_fine_tuned_net_resumes_too(fine: FineTuned, tmp_path: Path, epoch: int) -> None:
     with pytest.raises(CutError):
-        train("cut", cut_at(1, data))
-    resumed = train("cut", data)
-    assert_same(resumed, whole)
-    assert len(resumed[0].trainable_weights) == 4
-    for weight, old in zip(resumed[0].get_weights()[:6], frozen, strict=True):
-        np.testing.assert_array_equal(weight, old)
+        fine_tune(tmp_path / "cut", cut_at(epoch, three_batches))
+    resumed = fine_tune(tmp_path / "cut", three_batches)
+    assert_same((resumed.trained, resumed.history), (fine.trained, fine.history))
+    # The last weights and the optimizer's moments too.
+    last = checkpoint(tmp_path / "cut", 2)
+    assert_same_arrays(last, checkpoint(fine.folder, 2))
+    assert 9 in [array.item() for array in last if array.shape == ()]
+
+
+def test_fine_tuning_changes_the_tail_and_not_the_trunk(fine: FineTuned, tmp_path: Path) -> None:
+    fresh = small_backbone(tmp_path / "net.keras", "second")
+    for weight, old in zip(fine.net.trunk.weights, fresh.trunk.weights, strict=True):
+        np.testing.assert_array_equal(np.array(weight), np.array(old))
+    changed = [
+        weight.path
+        for weight, old in zip(fine.net.tail.weights, fresh.tail.weights, strict=True)
+        if np.abs(np.array(weight) - np.array(old)).max() > 0
+    ]
+    assert changed == ["second/kernel", "second/bias"]
+    # What is saved is the tail and the head, and two moments of what is trained of them.
+    assert len(fine.trained.trainable_variables) == 6
+    assert not {weight.path for weight in fine.net.trunk.weights} & {
+        variable.path for variable in fine.trained.variables
+    }
+
+
+def test_the_joined_net_is_what_was_trained(fine: FineTuned) -> None:
+    net = join(fine.net, fine.head)
+    pictures = grey_pictures()
+    maps = np.asarray(net.maps(pictures, training=False))
+    assert net.maps.output_shape == (None, 6, 6, 5)
+    assert maps.min() == 0.0  # after the last ReLU
+    logits = np.asarray(fine.trained(pictures, training=False))
+    normal = softmax(logits.astype(np.float64), axis=1)[:, 0]
+    found = np.asarray(net.score(maps, training=False))
+    assert found.shape == (24, 1)
+    np.testing.assert_allclose(found[:, 0], np.log((1 - normal) / normal), atol=1e-4)
+    # From the maps on it is pooling and head.
+    pooled = pneumonia_scorer(fine.head)(maps.mean(axis=(1, 2)), training=False)
+    np.testing.assert_allclose(found, np.asarray(pooled), atol=1e-4)
+
+
+@pytest.mark.parametrize("first_trained", [None, "second"])
+@pytest.mark.parametrize(("pooled", "maps"), [(False, (6, 6, 5)), (True, (5,))])
+def test_a_joined_net_with_and_without_maps(
+    tmp_path: Path, first_trained: str | None, pooled: bool, maps: tuple[int, ...]
+) -> None:
+    backbone = small_backbone(tmp_path / "net.keras", first_trained, pooled)
+    head = build_head(5, 1, SETTINGS)
+    net = join(backbone, head)
+    assert net.maps.input_shape == (None, 32, 32, 1)
+    assert net.maps.output_shape == net.score.input_shape == (None, *maps)
+    pictures = grey_pictures()
+    expected = head(backbone.tail(backbone.trunk(pictures)), training=False)
+    found = net.score(net.maps(pictures, training=False), training=False)
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), atol=1e-4)
 
 
 def turning(epoch: int) -> tf.data.Dataset:
     """Teaches the opposite from the third epoch on."""
-    return balanced(epoch).map(lambda x, label: (x, label if epoch < 3 else 1.0 - label))
+    return balanced(epoch).map(lambda x, target: (x, target if epoch < 3 else 1.0 - target))
 
 
 TURNING = replace(SETTINGS, epochs=8, learning_rate=0.03)
@@ -352,7 +612,7 @@ def test_a_run_is_resumed_from_its_last_epoch_and_not_from_its_best(
 
 def test_only_the_last_and_the_best_are_kept(turned: Run) -> None:
     def name(epoch: int) -> str:
-        return f"epoch-{epoch:04d}.keras"
+        return f"epoch-{epoch:04d}.npz"
 
     assert [len(history) for _, history in turned.kept] == list(range(8))
     for names, history in turned.kept[1:]:
@@ -391,7 +651,7 @@ def test_the_history_is_never_half_written(
     assert [path.name for path in tmp_path.iterdir()] == ["history.json"]
 
 
-@pytest.mark.parametrize("cut_before", ["epoch-0002.keras", "history.json"])
+@pytest.mark.parametrize("cut_before", ["epoch-0002.npz", "history.json"])
 def test_a_run_cut_while_it_writes_repeats_the_epoch(
     whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_before: str
 ) -> None:
@@ -442,24 +702,25 @@ def test_what_a_run_left_is_found_by_the_same_data_settings_and_weights_only(
     net = tmp_path / "net.keras"
     net.write_bytes(b"weights")
     settings = replace(SETTINGS, backbone=str(net), work_dir=str(tmp_path / "work"))
-    train, evaluation = Split(["7/train"], np.zeros(1)), Split(["7/eval"], np.zeros(1))
+
+    def split(name: str) -> Split:
+        return Split([name], np.zeros(1, np.int64), ["normal"])
+
+    train, evaluation = split("7/train"), split("7/eval")
     folder = _work_folder(settings, train, evaluation)
     assert os.path.isdir(folder)
     assert _work_folder(settings, train, evaluation) == folder
-    assert _work_folder(replace(settings, epochs=7), train, evaluation) != folder
-    assert _work_folder(settings, Split(["8/train"], np.zeros(1)), evaluation) != folder
-    assert _work_folder(settings, train, Split(["8/eval"], np.zeros(1))) != folder
+    for other in ({"epochs": 7}, {"fine_tune": "conv5"}, {"crop": 0.9}, {"precision": "bfloat16"}):
+        assert _work_folder(replace(settings, **other), train, evaluation) != folder
+    assert _work_folder(settings, split("8/train"), evaluation) != folder
+    assert _work_folder(settings, train, split("8/eval")) != folder
     net.write_bytes(b"other weights")
     assert _work_folder(settings, train, evaluation) != folder
 
 
 def test_normalized_features_come_centred_to_the_dense_layer() -> None:
-    assert [layer.name.split("_")[0] for layer in build_head(WIDTH, SETTINGS).layers] == [
-        "dense",
-        "dropout",
-        "dense",
-    ]
-    head = build_head(WIDTH, replace(SETTINGS, normalize_features=True))
+    head = build_head(WIDTH, 1, replace(SETTINGS, normalize_features=True))
+    assert kinds_of(head) == ["BatchNormalization", "Dense", "Dropout", "Dense"]
     features = 40.0 + np.random.default_rng(0).normal(size=(64, WIDTH)).astype(np.float32)
     normalized = head.layers[0](features, training=True).numpy()
     np.testing.assert_allclose(normalized.mean(axis=0), 0.0, atol=1e-3)

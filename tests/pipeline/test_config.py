@@ -8,11 +8,76 @@ from pipeline.config import PRESETS, Config, load_config
 
 
 def test_seed_is_the_default_to_the_letter() -> None:
-    assert load_config("seed") == Config()
+    # But for how exactly the frozen net is computed.
+    assert load_config("seed").trainer.precision == "bfloat16"
+    assert load_config("seed", ["trainer.precision=float32"]) == Config()
     trainer = load_config("seed").trainer
     assert (trainer.backbone, trainer.dense_units, trainer.dropout) == ("imagenet", 128, 0.5)
     assert load_config("seed").transform.input_size == 224
     assert load_config("seed").example_gen.undersampling == 1.0
+
+
+def test_the_seed_knows_nothing_of_what_came_later() -> None:
+    trainer = load_config("seed").trainer
+    assert (trainer.fine_tune, trainer.crop, trainer.target) == (None, 1.0, "label")
+    assert (trainer.schedule, trainer.weight_decay, trainer.views) == ("constant", 0.0, 4)
+    assert (trainer.augmentation.min_area, trainer.augmentation.flip) == (None, False)
+
+
+def test_the_default_trains_the_last_stage_on_cut_outs() -> None:
+    config = load_config("default")
+    trainer = config.trainer
+    assert (config.transform.input_size, config.transform.square) == (256, "crop")
+    assert round(trainer.crop * config.transform.input_size) == 224
+    assert (trainer.backbone, trainer.fine_tune, trainer.views) == ("imagenet", "conv5", None)
+    assert (trainer.target, trainer.dense_units, trainer.dropout) == ("subtype", None, 0.0)
+    # Nothing ends it before its schedule does.
+    assert trainer.patience == trainer.epochs == 7
+    assert trainer.batch_size == 32
+    assert (trainer.learning_rate, trainer.schedule) == (0.0003, "cosine")
+    assert (trainer.weight_decay, trainer.precision) == (0.0001, "bfloat16")
+    assert trainer.augmentation.model_dump() == {
+        "rotation": 0.0,
+        "shift": 0.0,
+        "zoom": 0.0,
+        "brightness": 0.2,
+        "contrast": 0.3,
+        "flip": True,
+        "min_area": 0.25,
+    }
+    assert config.example_gen.undersampling == "none"
+    # What it leaves out is as everywhere.
+    assert config.example_gen.eval_fraction == Config().example_gen.eval_fraction
+    assert config.evaluator == Config().evaluator
+    assert trainer.normalize_features is False
+
+
+def test_the_demo_needs_no_download_and_keeps_the_net_frozen() -> None:
+    trainer = load_config("demo").trainer
+    assert (trainer.backbone, trainer.fine_tune, trainer.views) == ("none", None, 4)
+    assert (trainer.normalize_features, trainer.epochs) == (True, 30)
+    assert (trainer.target, trainer.dense_units) == ("label", 128)
+    assert load_config("demo").transform.input_size == 96
+    assert load_config("demo").example_gen.eval_fraction == 0.25
+
+
+def test_views_belong_to_a_frozen_net() -> None:
+    frozen = load_config("default", ["trainer.fine_tune=null", "trainer.views=2"]).trainer
+    assert (frozen.fine_tune, frozen.views) == (None, 2)
+    assert load_config("seed", ["trainer.fine_tune=conv5", "trainer.views=null"]).trainer.views is (
+        None
+    )
+    # Also the views that nobody asked for.
+    with pytest.raises(InputError) as caught:
+        load_config("demo", ["trainer.fine_tune=conv5"])
+    assert str(caught.value) == (
+        "The setting trainer.views is 4: input should be null where trainer.fine_tune is set, "
+        "since a net in training gives new features every epoch."
+    )
+
+
+def test_a_head_without_a_hidden_layer() -> None:
+    assert load_config("seed", ["trainer.dense_units=null"]).trainer.dense_units is None
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -58,6 +123,21 @@ def test_a_backbone_file_is_found_from_anywhere(
         ("trainer.epochs=2.5", "trainer.epochs is 2.5: input should be a valid integer"),
         ("trainer.epochs=true", "trainer.epochs is True: input should be a valid integer"),
         ("trainer.batch_size=5", "trainer.batch_size is 5: input should be a multiple of 2"),
+        ("trainer.fine_tune=conv5", "trainer.views is 4: input should be null where trainer.fine"),
+        ("trainer.fine_tune=''", "trainer.fine_tune is '': string should have at least 1 char"),
+        ("trainer.fine_tune=5", "trainer.fine_tune is 5: input should be a valid string"),
+        ("trainer.views=0", "trainer.views is 0: input should be greater than or equal to 1"),
+        ("trainer.crop=0", "trainer.crop is 0: input should be greater than 0"),
+        ("trainer.crop=1.5", "trainer.crop is 1.5: input should be less than or equal to 1"),
+        ("trainer.target=kind", "trainer.target is 'kind': input should be 'label' or 'subtype'"),
+        ("trainer.schedule=step", "is 'step': input should be 'constant' or 'cosine'"),
+        ("trainer.weight_decay=-1", "trainer.weight_decay is -1: input should be greater than or"),
+        ("trainer.precision=float16", "'float16': input should be 'float32' or 'bfloat16'"),
+        ("trainer.distribution=tpu", "is 'tpu': input should be 'none', 'mirrored' or 'multi_wor"),
+        ("trainer.dense_units=0", "trainer.dense_units is 0: input should be greater than or eq"),
+        ("trainer.augmentation.min_area=0", "min_area is 0: input should be greater than 0"),
+        ("trainer.augmentation.min_area=2", "min_area is 2: input should be less than or equal"),
+        ("trainer.augmentation.flip=1", "augmentation.flip is 1: input should be a valid boolean"),
         ("trainer.dropout=1.0", "trainer.dropout is 1.0: input should be less than 1"),
         ("trainer.learning_rate=.inf", "trainer.learning_rate is inf: input should be"),
         ("transform.square=stretch", "transform.square is 'stretch': input should be 'pad' or 'cr"),
@@ -95,7 +175,7 @@ def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) 
     with pytest.raises(InputError) as caught:
         load_config(str(path))
     assert sentence in str(caught.value)
-    with pytest.raises(InputError, match=r"neither a preset \(demo, seed\) nor a file"):
+    with pytest.raises(InputError, match=r"neither a preset \(demo, default, seed\) nor a file"):
         load_config("sede")
 
 

@@ -25,7 +25,7 @@ from sklearn.metrics import (
 
 from components.evaluator.blanking import decode_grey
 from components.evaluator.cohorts import SLICES
-from films import write_films
+from films import film_name, write_films
 from pipeline.cli import main
 from pipeline.lineage import latest_run
 
@@ -211,7 +211,11 @@ def test_a_model_of_wrong_labels_is_refused_and_the_champion_stays(
     run = latest_run(str(finished_run.output / "metadata.sqlite"))
     folder = Path(run["YoudenEvaluator"].output("evaluation").uri)
     for shown in metrics["errors"]:
-        assert decode_grey((folder / shown["picture"]).read_bytes()).shape == (40, 48)
+        # What the net saw, not the film.
+        assert decode_grey((folder / shown["picture"]).read_bytes()).shape == (32, 32)
+        heat = np.array(shown["heatmap"])
+        assert heat.min() >= 0.0
+        assert heat.max() in (0.0, 1.0)
 
 
 def test_a_killed_training_goes_on(
@@ -219,8 +223,14 @@ def test_a_killed_training_goes_on(
 ) -> None:
     longer = ("trainer.epochs=40", "trainer.patience=40")
     output = tmp_path / "run"
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--data", str(finished_run.data)]
-    command += ["--output", str(output), *(f"--set={s}" for s in (*TINY_SETTINGS, *longer))]
+    command = [sys.executable, "-m", "pipeline.cli", "run", "--config", "seed"]
+    command += [
+        "--data",
+        str(finished_run.data),
+        "--output",
+        str(output),
+        *(f"--set={s}" for s in (*TINY_SETTINGS, *longer)),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 240
@@ -244,3 +254,27 @@ def test_a_killed_training_goes_on(
     assert len(history) == 40
     assert f"Training goes on after epoch {len(done) - 1}," in caplog.text
     assert os.listdir(output / "artifacts" / "Trainer" / "unfinished") == []
+
+
+def test_the_default_recipe_tunes_the_net_and_sees_the_middle(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    settings = (
+        "transform.input_size=48",
+        "trainer.backbone=none",
+        "trainer.epochs=2",
+        "trainer.batch_size=8",
+        "evaluator.bootstrap_resamples=100",
+        *(f"evaluator.gate.{name}=null" for name in ("auc", "recall", "specificity")),
+    )
+    arguments = ["run", "--data", str(finished_run.data), "--output", str(tmp_path / "run")]
+    assert main([*arguments, *(f"--set={setting}" for setting in settings)]) == 0
+    metrics = metrics_of(tmp_path / "run")
+    assert metrics["pushed"] is True
+    kept = metrics["counts"]["kept"]["train"]
+    assert kept["PNEUMONIA"] > kept["NORMAL"]
+    model = tf.saved_model.load(metrics["model_path"])
+    # 87.5 % of 48 pixels.
+    film = (finished_run.data / "test" / "NORMAL" / film_name("test", "NORMAL", 0)).read_bytes()
+    answer = model.signatures["explain"](image_bytes=tf.constant([film]))
+    assert tf.io.decode_png(answer["seen_bytes"][0]).shape == (42, 42, 1)

@@ -135,14 +135,14 @@ def test_heat_map_is_upsampled_smoothly_and_stays_in_bounds() -> None:
 
 
 def test_cold_places_show_the_film_and_hot_ones_are_covered_by_half() -> None:
-    cold = Image.open(io.BytesIO(heatmap.overlay(png(grey=100), "pad", [[0.0] * 7] * 7)))
+    cold = Image.open(io.BytesIO(heatmap.overlay(png(grey=100), [[0.0] * 7] * 7)))
     assert cold.convert("RGB").getpixel((128, 128)) == (100, 100, 100)
-    hot = Image.open(io.BytesIO(heatmap.overlay(png(grey=100), "pad", [[1.0] * 7] * 7)))
+    hot = Image.open(io.BytesIO(heatmap.overlay(png(grey=100), [[1.0] * 7] * 7)))
     # Inferno's brightest is (252, 255, 164): 0.45 * 100 + 0.55 of it.
     assert hot.convert("RGB").getpixel((128, 128)) == pytest.approx((184, 185, 135), abs=2)
 
 
 def test_same_film_gives_the_same_bytes() -> None:
     heat = [[0.1, 0.9], [0.4, 0.2]]
-    first = heatmap.overlay(png(9, 5), "crop", heat)
-    assert heatmap.overlay(png(9, 5), "crop", heat) == first
+    first = heatmap.overlay(png(9, 5), heat)
+    assert heatmap.overlay(png(9, 5), heat) == first

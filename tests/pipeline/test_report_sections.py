@@ -223,12 +223,8 @@ def test_class_of_an_error_is_named(label: int) -> None:
     assert f"labelled {CLASSES[label]}" in page(errors=[error(label=label)]).text
 
 
-def test_film_is_put_in_a_square_as_the_net_sees_it() -> None:
-    """A heat map covers the square that the net saw, so the film must be set in it alike."""
+def test_a_wide_film_is_set_on_black() -> None:
     wide = {"errors/000.png": png(8, 4)}
     padded = images(render(full_content(pictures=wide)))[0]
     assert padded.getpixel((128, 10)) == 0
     assert padded.getpixel((128, 128)) == 100
-    config = {"transform": {"square": "crop"}}
-    cropped = images(render(full_content(pictures=wide, config=config)))[0]
-    assert cropped.getpixel((128, 10)) == 100

@@ -14,32 +14,26 @@ _COVER = 0.55
 _COLOURS = "inferno"
 
 
-def film(picture: bytes, square: str) -> bytes:
-    """Returns a film as the net sees it, as a grey PNG of the page's size.
-
-    Args:
-        picture: of any size.
-        square: `pad` sets the whole film on black, `crop` keeps its middle; see `transform` in the
-            configuration.
+def film(picture: bytes) -> bytes:
+    """Returns a film as a grey PNG of the page's size, on black where it is not square.
 
     Raises:
         OSError: it is no picture.
     """
-    return _png(_grey(picture, square))
+    return _png(_grey(picture))
 
 
-def overlay(picture: bytes, square: str, heat: Sequence[Sequence[float]]) -> bytes:
+def overlay(picture: bytes, heat: Sequence[Sequence[float]]) -> bytes:
     """Returns a film with a heat map laid over it, as a PNG of the page's size.
 
     Args:
-        picture: of any size.
-        square: see `film`; the heat map covers the square, not the film.
+        picture: what the net saw of the film, a square of any size.
         heat: [rows, columns], 0 to 1; rises from clear to covered.
 
     Raises:
         OSError: it is no picture.
     """
-    grey = _grey(picture, square)
+    grey = _grey(picture)
     smooth = upsample(np.asarray(heat, float), grey.size)
     cover = (_COVER * smooth)[..., None]
     base = np.repeat(np.asarray(grey, float)[..., None], 3, axis=2)
@@ -56,11 +50,10 @@ def upsample(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.clip(np.asarray(enlarged, float), 0, 1)
 
 
-def _grey(picture: bytes, square: str) -> Image.Image:
+def _grey(picture: bytes) -> Image.Image:
     with Image.open(io.BytesIO(picture)) as image:
         grey = image.convert("L")
-    fit = ImageOps.fit if square == "crop" else ImageOps.pad
-    return fit(grey, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    return ImageOps.pad(grey, (_SIDE, _SIDE), Image.Resampling.BICUBIC)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -1,0 +1,56 @@
+"""Training on several devices or machines, by tf.distribute."""
+
+import os
+
+import tensorflow as tf
+
+from components.errors import InputError
+
+NONE, MIRRORED, MULTI_WORKER = "none", "mirrored", "multi_worker"
+
+
+def strategy_for(distribution: str) -> tf.distribute.Strategy:
+    """Returns the strategy of a setting.
+
+    Args:
+        distribution: `none`; `mirrored`, all GPUs of this machine; `multi_worker`, the processes
+            that the environment's TF_CONFIG names, each of which runs the same `run_fn` with the
+            same folders. It must be the first that this process asks of TensorFlow.
+
+    Raises:
+        InputError: TF_CONFIG is missing, or TensorFlow has been used before.
+    """
+    if distribution == MIRRORED:
+        return tf.distribute.MirroredStrategy()
+    if distribution == NONE:
+        return tf.distribute.get_strategy()
+    if not os.environ.get("TF_CONFIG"):
+        raise InputError(
+            "trainer.distribution is 'multi_worker', but the environment has no TF_CONFIG that "
+            "names the workers."
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise InputError(
+            "trainer.distribution is 'multi_worker', which needs a process of its own for each "
+            f"worker: {error}"
+        ) from error
+
+
+def is_chief() -> bool:
+    """Whether this process is the one that writes; the current strategy tells."""
+    resolver = tf.distribute.get_strategy().cluster_resolver
+    if resolver is None or resolver.task_type is None:
+        return True
+    if "chief" in resolver.cluster_spec().jobs:
+        return bool(resolver.task_type == "chief")
+    return bool(resolver.task_type == "worker" and resolver.task_id == 0)
+
+
+def worker_name() -> str:
+    """Returns a name for this process among the workers, fit for a folder."""
+    resolver = tf.distribute.get_strategy().cluster_resolver
+    if resolver is None or resolver.task_type is None:
+        return "worker-0"
+    return f"{resolver.task_type}-{resolver.task_id}"
