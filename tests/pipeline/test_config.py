@@ -32,7 +32,7 @@ def test_the_default_trains_the_last_stage_on_cut_outs() -> None:
     assert (trainer.backbone, trainer.fine_tune, trainer.views) == ("imagenet", "conv5", None)
     assert (trainer.target, trainer.dense_units, trainer.dropout) == ("subtype", None, 0.0)
     # Nothing ends it before its schedule does.
-    assert trainer.patience == trainer.epochs == 7
+    assert trainer.patience == trainer.epochs == 6
     assert trainer.batch_size == 32
     assert (trainer.learning_rate, trainer.schedule) == (0.0003, "cosine")
     assert (trainer.weight_decay, trainer.precision) == (0.0001, "bfloat16")
