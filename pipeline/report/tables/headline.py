@@ -58,6 +58,13 @@ def measured(content: Content) -> dict[str, Any]:
     }
 
 
+_HIGHEST = "It is where Youden's J, sensitivity + specificity - 1, is highest"
+_RULES = {
+    "calibrated": f"{_HIGHEST} by an estimate from all films of the eval split",
+    "maximum": f"{_HIGHEST} on the films of the eval split",
+}
+
+
 def operating_point(metrics: Mapping[str, Any]) -> dict[str, str] | None:
     """Returns the threshold and how it was chosen."""
     youden = metrics.get("youden")
@@ -66,6 +73,7 @@ def operating_point(metrics: Mapping[str, Any]) -> dict[str, str] | None:
     lowest, highest = format_pair(youden.get("lowest"), youden.get("highest"))
     return {
         "threshold": format_number(metrics.get("threshold")),
+        "how": _RULES[youden.get("rule", "maximum")],
         "sensitivity": format_number(youden.get("sensitivity")),
         "specificity": format_number(youden.get("specificity")),
         "j": format_number(youden.get("j")),
