@@ -8,7 +8,15 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
 from components.evaluator.bootstrap import Bootstrap, Sample
-from components.evaluator.tally import Tally, auc, average_precision, brier, counts_at, ratio
+from components.evaluator.tally import (
+    Tally,
+    auc,
+    average_precision,
+    brier,
+    counts_at,
+    rates_at,
+    ratio,
+)
 
 # Of a slice; the other metrics are for the whole split.
 _SLICE_INTERVALS = ("auc", "recall", "specificity")
@@ -46,12 +54,6 @@ def binary_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> 
         "loss": float(log_loss(labels, np.asarray(scores, np.float64), labels=[0, 1])),
         "confusion_matrix": {"tn": tn, "fp": fp, "fn": fn, "tp": tp},
     }
-
-
-def rates_at(films: Tally, threshold: float) -> dict[str, np.ndarray]:
-    """Returns recall and specificity of the rule `score >= threshold`, [B] each."""
-    tn, fp, fn, tp = counts_at(films, threshold)
-    return {"recall": ratio(tp, tp + fn), "specificity": ratio(tn, tn + fp)}
 
 
 def resampled_metrics(films: Tally, threshold: float) -> dict[str, np.ndarray]:

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from components.evaluator.bootstrap import Bootstrap, Sample
-from components.evaluator.metrics import rates_at
-from components.evaluator.tally import Tally, ratio
+from components.evaluator.tally import Tally, rates_at, ratio
 
 PREVALENCES = np.array([0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70])
 

@@ -121,6 +121,12 @@ def counts_at(films: Tally, threshold: float) -> Counts:
     )
 
 
+def rates_at(films: Tally, threshold: float) -> dict[str, np.ndarray]:
+    """Returns recall and specificity of the rule `score >= threshold`, [B] each."""
+    tn, fp, fn, tp = counts_at(films, threshold)
+    return {"recall": ratio(tp, tp + fn), "specificity": ratio(tn, tn + fp)}
+
+
 def roc(films: Tally) -> Roc:
     """Returns the operating points of every threshold."""
     none = np.zeros((films.positives.shape[0], 1))

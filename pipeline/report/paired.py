@@ -1,11 +1,13 @@
 """By how much one model reads the same films better than another, and how surely."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.report import curves
+from components.evaluator.bootstrap import Bootstrap, Sample, percentile_interval
+from components.evaluator.tally import Tally, auc, rates_at
 
 RESAMPLES = 2000
 _SEED = 1
@@ -27,7 +29,7 @@ class Difference(NamedTuple):
     """A metric of one model less that of another; `interval` holds 95 % percentiles."""
 
     value: float
-    interval: tuple[float, float]
+    interval: tuple[float, ...]
 
 
 def differences(
@@ -50,40 +52,22 @@ def differences(
     Returns:
         `auc`, `recall` and `specificity`; NaN where a class is missing.
     """
-    labels = labels.astype(bool)
-    weights = np.vstack([np.ones(labels.size), _resamples(patients)])
-    found = _metrics(labels, weights, reading)
-    against = _metrics(labels, weights, reference)
-    return {name: _difference(found[name] - against[name]) for name in found}
-
-
-def _resamples(patients: Sequence[str]) -> np.ndarray:
-    """Returns how many times each film counts in each resample, [RESAMPLES, N]."""
-    keys, patient_of = np.unique(np.asarray(patients), return_inverse=True)
-    rng = np.random.default_rng(_SEED)
-    drawn = rng.multinomial(keys.size, np.full(keys.size, 1 / keys.size), RESAMPLES)
-    return drawn[:, patient_of]
-
-
-def _metrics(labels: np.ndarray, weights: np.ndarray, reading: Reading) -> dict[str, np.ndarray]:
-    """Returns the metrics of every row of weights [B, N], each an array [B]."""
-    called = reading.scores.astype(np.float32) >= np.float32(reading.threshold)
-    _, place = np.unique(reading.scores, return_inverse=True)
+    bootstrap = Bootstrap(RESAMPLES, _SEED)
+    values, drawn = [], []
+    for read in (reading, reference):
+        sample = Sample(labels, read.scores, np.asarray(patients))
+        statistic = partial(_metrics, threshold=read.threshold)
+        values.append(sample.value(statistic))
+        # The same patients give the same draws.
+        drawn.append(bootstrap.distribution(sample, statistic))
     return {
-        "auc": np.asarray([curves.auc(labels, place, row) for row in weights]),
-        "recall": _share(weights, called, labels),
-        "specificity": _share(weights, ~called, ~labels),
+        name: Difference(
+            float(values[0][name] - values[1][name]),
+            tuple(percentile_interval(drawn[0][name] - drawn[1][name])),
+        )
+        for name in values[0]
     }
 
 
-def _share(weights: np.ndarray, part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    total = weights[:, whole].sum(axis=1)
-    share = np.full(total.shape, np.nan)
-    return np.divide(weights[:, part & whole].sum(axis=1), total, out=share, where=total > 0)
-
-
-def _difference(values: np.ndarray) -> Difference:
-    """Takes the films as they are first, then the resamples."""
-    drawn = values[1:][np.isfinite(values[1:])]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if drawn.size else (np.nan, np.nan)
-    return Difference(float(values[0]), (float(low), float(high)))
+def _metrics(films: Tally, threshold: float) -> dict[str, np.ndarray]:
+    return {"auc": auc(films), **rates_at(films, threshold)}

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics as sklearn_metrics
 
+from components.evaluator.tally import auc, tally
 from pipeline.report import curves
 from pipeline.report.figures import calibration, discrimination, heatmap, transfer
 from report_content import full_content, full_metrics, png
@@ -32,12 +33,12 @@ def test_precision_recall_by_hand() -> None:
 
 def test_auc_by_hand() -> None:
     # Pairs: 0.9 above both, 0.6 ties one and beats one, 0.3 beats one: (2 + 1.5 + 1) / 6.
-    _, place = np.unique(SCORES, return_inverse=True)
-    assert curves.auc(LABELS.astype(bool), place, np.ones(5)) == pytest.approx(0.75)
+    assert auc(tally(LABELS, SCORES))[0] == pytest.approx(0.75)
     # The film of 0.3 counts for nothing: (2 + 1.5) / 4.
-    weights = np.array([1, 1, 1, 0, 1])
-    assert curves.auc(LABELS.astype(bool), place, weights) == pytest.approx(0.875)
-    assert np.isnan(curves.auc(LABELS.astype(bool), place, 1 - LABELS))
+    weights = np.array([[1, 1, 1, 0, 1], 1 - LABELS])
+    weighted = auc(tally(LABELS, SCORES, weights))
+    assert weighted[0] == pytest.approx(0.875)
+    assert np.isnan(weighted[1])
 
 
 def test_curves_are_those_of_scikit_learn() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from components.evaluator.cohorts import STREAM_SLICE, SUBTYPE_SLICE
+from components.evaluator.cohorts import FILMS_SLICE, SIZE_SLICE, STREAM_SLICE, SUBTYPE_SLICE
 from pipeline.report.content import MISSING, format_estimate
 from pipeline.report.tables.metrics import short_title
 from pipeline.report.tables.table import Table
@@ -11,8 +11,8 @@ from pipeline.report.tables.table import Table
 _CAPTIONS = {
     SUBTYPE_SLICE: "One subtype of pneumonia against all normal films",
     STREAM_SLICE: "One stream of normal films against all pneumonias",
-    "image_size": "By size of the film in pixels, in thirds",
-    "films_of_patient": "By films of the same patient",
+    SIZE_SLICE: "By size of the film in pixels, in thirds",
+    FILMS_SLICE: "By films of the same patient",
 }
 _COHORTS = ("small", "middle", "large")  # in order of size; others in that of the run
 _SHOWN = ("auc", "recall", "specificity")
