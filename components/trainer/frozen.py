@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import keras
+import numpy as np
 import tensorflow as tf
-
-# TensorFlow has no public name for it.
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 BFLOAT16 = "bfloat16"
 # Convolutions and matrix products in bfloat16 on CPUs that have it; elsewhere nothing changes.
@@ -31,16 +29,15 @@ def freeze(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     Args:
         model: of one input and one output.
     """
-    spec = tf.TensorSpec(model.input_shape, tf.float32)
-    forward = tf.function(lambda batch: model(batch, training=False), input_signature=[spec])
-    constant = convert_variables_to_constants_v2(forward.get_concrete_function())
+    trainable = [np.asarray(weight) for weight in model.trainable_variables]
+    others = [np.asarray(weight) for weight in model.non_trainable_variables]
 
-    def call(batch: tf.Tensor) -> tf.Tensor:
-        output = constant(batch)[0]
-        output.set_shape(model.output_shape)
-        return output
+    # The signature keeps an odd last batch from a second graph with all the constants.
+    @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
+    def forward(batch: tf.Tensor) -> tf.Tensor:
+        return model.stateless_call(trainable, others, batch, training=False)[0]
 
-    return call
+    return forward
 
 
 class FrozenLayer(keras.layers.Layer):

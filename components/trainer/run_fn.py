@@ -105,7 +105,7 @@ class _Training:
         folder = os.path.join(self._folder, worker_name())
         os.makedirs(folder, exist_ok=True)
         embeddings = Embeddings(
-            tf.function(frozen.call),
+            frozen.call,
             bottom.output_shape[1:],
             self._train,
             self._evaluation,
