@@ -48,7 +48,14 @@ setup(
         "setuptools<82",
     ],
     extras_require={
-        "dev": ["pytest>=8", "mypy>=1.11", "ruff>=0.6", "types-PyYAML", "pandas-stubs<2"]
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "mypy>=1.11",
+            "ruff>=0.6",
+            "types-PyYAML",
+            "pandas-stubs<2",
+        ]
     },
     entry_points={"console_scripts": ["cxr=pipeline.cli:main"]},
 )
