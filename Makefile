@@ -29,7 +29,7 @@ check: $(READY)
 # uv finds python3.10 (pyenv answers through .python-version) or downloads one.
 $(READY): requirements/lock.txt setup.py .uv/bin/uv
 	@.uv/bin/uv venv --quiet --clear --python 3.10 .venv || { echo "Python 3.10 was not found and could not be downloaded: install python3.10 (TFX 1.16 runs on no newer one) and run make again." >&2; exit 2; }
-	.uv/bin/uv pip sync --quiet --python $(PY) --require-hashes requirements/lock.txt
+	.uv/bin/uv pip sync --quiet --python $(PY) --compile-bytecode --require-hashes requirements/lock.txt
 	.uv/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -19,6 +19,7 @@ from components.evaluator import champion, inference, overlap, tfma_results
 from components.evaluator.bootstrap import Bootstrap
 from components.evaluator.gallery import write_gallery
 from components.evaluator.gate import Verdict, judge
+from components.evaluator.inference import Pass
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.misreadings import worst_misreadings
 from components.evaluator.predictions import Prediction, Predictions
@@ -40,6 +41,9 @@ CHAMPION_KEY = "champion"
 # Files of the evaluation, beside TFMA's.
 RESULT_FILE = "result.json"
 PREDICTIONS_FILE = "predictions.csv"
+
+# The test films without their middle, as if they were a split.
+_BLANKED = "blanked"
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -77,24 +81,31 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             split: artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], split) for split in SPLITS
         }
 
-        rows = self._predict(model, {split: splits[split] for split in (EVAL, TEST)}, "candidate")
+        rows = self._predict(
+            model,
+            [
+                *(Pass(split, splits[split]) for split in (EVAL, TEST)),
+                Pass(_BLANKED, splits[TEST], inference.blank_film),
+            ],
+            "candidate",
+        )
+        loaded = inference.load_model(model)
         evaluation_split, test = inference.of_split(rows, EVAL), inference.of_split(rows, TEST)
         point = _find_threshold(evaluation_split)
         champion_metrics = None
         if version:
             served = self._predict(
-                os.path.join(destination, version), {TEST: splits[TEST]}, "champion"
+                os.path.join(destination, version), [Pass(TEST, splits[TEST])], "champion"
             )
             champion_metrics = _champion_metrics(served, version)
         evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
         with self._make_beam_pipeline() as pipeline:
             tfma_results.write_results(pipeline, test, point.threshold, evaluation)
 
-        blanked = self._predict(model, {TEST: splits[TEST]}, "blanked", inference.blank_film)
         measures = measure(
             test,
             evaluation_split,
-            inference.of_split(blanked, TEST),
+            inference.of_split(rows, _BLANKED),
             point.threshold,
             Bootstrap(settings.bootstrap_resamples, settings.seed),
         )
@@ -107,33 +118,27 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 evaluation_split.labels, evaluation_split.scores, point.threshold
             ),
             **measures,
-            "errors": write_gallery(misread, splits[TEST], model, evaluation),
+            "errors": write_gallery(misread, splits[TEST], loaded, evaluation),
             "overlap": self._count_overlap(splits),
             "champion": champion_metrics,
             "gate": {name: verdict._asdict() for name, verdict in verdicts.items()},
         }
-        _write_result(evaluation, result, rows)
+        _write_result(evaluation, result, [row for row in rows if row.split != _BLANKED])
         calibrated = artifact_utils.get_single_instance(output_dict[CALIBRATED_MODEL_KEY])
         path = path_utils.serving_model_dir(calibrated.uri)
-        save_calibrated(model, path, point.threshold)
+        save_calibrated(loaded, path, point.threshold)
         note = champion.Note(champion.candidate_key(trained.uri), version, point.threshold)
         champion.write_note(path, note)
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), trained, verdicts)
 
-    def _predict(
-        self,
-        model: str,
-        splits: dict[str, str],
-        name: str,
-        prepare: Callable[[bytes], bytes] = bytes,
-    ) -> list[Prediction]:
-        """Runs one pass over the films; `name` keeps the passes' results apart."""
+    def _predict(self, model: str, passes: Sequence[Pass], name: str) -> list[Prediction]:
+        """Runs a model over films; `name` keeps the models' results apart."""
         path = os.path.join(self._get_tmp_dir(), name)
         advance("Predicting", 0)
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
-                | "Predict" >> inference.Predict(model, splits, prepare)
+                | "Predict" >> inference.Predict(model, passes)
                 | "Write" >> beam.io.WriteToText(path)
             )
         return inference.read_predictions(f"{path}-*")
@@ -180,9 +185,8 @@ def _write_result(folder: str, result: dict[str, Any], rows: list[Prediction]) -
         )
 
 
-def save_calibrated(model: str, path: str, threshold: float) -> None:
-    """Writes the SavedModel of `model` to `path` with another threshold inside."""
-    loaded = tf.saved_model.load(model)
+def save_calibrated(loaded: Any, path: str, threshold: float) -> None:
+    """Writes a loaded SavedModel to `path` with another threshold, which it has from then on."""
     loaded.threshold.assign(threshold)
     tf.saved_model.save(loaded, path, signatures=dict(loaded.signatures))
 

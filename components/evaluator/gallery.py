@@ -20,14 +20,14 @@ FOLDER = "errors"
 
 
 def write_gallery(
-    misreadings: list[Misreading], examples: str, model: str, folder: str
+    misreadings: list[Misreading], examples: str, model: Any, folder: str
 ) -> list[dict[str, Any]]:
     """Writes a small picture of each misread film.
 
     Args:
         misreadings: to show.
         examples: the folder of TFRecord files with their films.
-        model: the SavedModel's folder.
+        model: the SavedModel, loaded.
         folder: where the folder `errors` is made.
 
     Returns:
@@ -38,9 +38,7 @@ def write_gallery(
     if not misreadings:
         return []
     tf.io.gfile.makedirs(os.path.join(folder, FOLDER))
-    # The name holds on to the model: its signatures alone do not keep its variables.
-    loaded = tf.saved_model.load(model)
-    explain = loaded.signatures.get(SIGNATURE_EXPLAIN)
+    explain = model.signatures.get(SIGNATURE_EXPLAIN)
     places = {reading.file_name: number for number, reading in enumerate(misreadings)}
     shown: dict[int, dict[str, Any]] = {}
     for name, film in _films(examples, places):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -30,6 +30,12 @@ from components.progress import advance
 
 # Large enough to fill two cores, small enough for full-size films.
 _BATCH = 32
+_MODELS = Shared()
+
+
+def load_model(path: str) -> Any:
+    """Loads a SavedModel; whoever asks this process for it next is given the same copy."""
+    return _MODELS.acquire(lambda: tf.saved_model.load(path), tag=path)
 
 
 def blank_film(record: bytes) -> bytes:
@@ -43,14 +49,14 @@ def blank_film(record: bytes) -> bytes:
 class PredictFn(beam.DoFn):
     """Batches of serialized Examples -> predictions, by the signature that servers offer too."""
 
-    def __init__(self, model: str, split: str, shared: Shared) -> None:
-        """Takes the SavedModel's folder; threads of one worker share one copy of it."""
-        self._path, self._split, self._shared = model, split, shared
+    def __init__(self, model: str, split: str) -> None:
+        """Takes the SavedModel's folder, and what to call the split."""
+        self._path, self._split = model, split
         self._model: Any = None
 
     def setup(self) -> None:
         """Loads the model."""
-        self._model = self._shared.acquire(lambda: tf.saved_model.load(self._path), tag=self._path)
+        self._model = load_model(self._path)
 
     def process(self, batch: Sequence[bytes]) -> Iterator[Prediction]:
         """Predicts one batch."""
@@ -74,33 +80,40 @@ class PredictFn(beam.DoFn):
             )
 
 
+class Pass(NamedTuple):
+    """Films to predict.
+
+    Attributes:
+        split: what the predictions have as their split.
+        uri: the folder of TFRecord files.
+        prepare: what is done to each serialized Example before.
+    """
+
+    split: str
+    uri: str
+    prepare: Callable[[bytes], bytes] = bytes
+
+
 @beam.ptransform_fn
-def Predict(
-    root: beam.Pipeline,
-    model: str,
-    splits: dict[str, str],
-    prepare: Callable[[bytes], bytes] = bytes,
-) -> beam.PCollection:
+def Predict(root: beam.Pipeline, model: str, passes: Sequence[Pass]) -> beam.PCollection:
     """Reads Examples and predicts them.
 
     Args:
         root: the pipeline.
         model: the SavedModel's folder.
-        splits: the folder of TFRecord files of each split.
-        prepare: what is done to each serialized Example before; nothing if left out.
+        passes: over which films; no split twice.
 
     Returns:
         Predictions as lines of JSON.
     """
-    shared = Shared()
     return [
         root
         | f"Read[{split}]" >> beam.io.ReadFromTFRecord(f"{uri}/*")
         | f"Prepare[{split}]" >> beam.Map(prepare)
         | f"Batch[{split}]" >> beam.BatchElements(min_batch_size=_BATCH, max_batch_size=_BATCH)
-        | f"Predict[{split}]" >> beam.ParDo(PredictFn(model, split, shared))
+        | f"Predict[{split}]" >> beam.ParDo(PredictFn(model, split))
         | f"ToJson[{split}]" >> beam.Map(lambda row: json.dumps(row._asdict()))
-        for split, uri in splits.items()
+        for split, uri, prepare in passes
     ] | beam.Flatten()
 
 

@@ -26,28 +26,36 @@ _BYTES = [tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)]
 
 
 class ServedModel(tf.Module):
-    """Transform's graph, the net and the threshold, as a server sees them."""
+    """Transform's graph, the net and the threshold, as a server sees them.
+
+    Attributes:
+        threshold: float32 variable; the evaluator sets it.
+        weights: the net's variables.
+        explains: whether the net has maps to make a heat map of.
+    """
 
     def __init__(self, net: Net, transform: tft.TFTransformOutput, input_size: int) -> None:
         """Takes the net, Transform's output, and the side of the pictures that it gives."""
         super().__init__()
-        self.maps, self.score = net.maps, net.score
-        self.transform = transform.transform_features_layer()
+        # Models and layers stand behind functions: as attributes each would be saved as Keras saves
+        # it, every layer traced anew. What they hold is named here; saving fails where anything,
+        # such as a table of Transform's, is not.
+        self.weights = [weight.value for half in net for weight in half.variables]
+        layer = transform.transform_features_layer()
+        self._transform = lambda features: layer(features)
+        self._maps = lambda seen: net.maps(seen, training=False)
+        self._score = lambda maps: net.score(maps, training=False)
+        self._net_size = net.maps.input_shape[1]
+        self.explains = len(net.maps.output_shape) == 4
         self.threshold = tf.Variable(_PROVISIONAL_THRESHOLD, trainable=False, name=THRESHOLD)
         self._input_size = input_size
 
-    @property
-    def explains(self) -> bool:
-        """Whether the net has maps to make a heat map of."""
-        return len(self.maps.output_shape) == 4
-
-    @tf.function(input_signature=_BYTES)
+    @tf.function(input_signature=_BYTES, autograph=False)
     def serve_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers for string [N], each the bytes of a JPEG or PNG."""
-        maps = self.maps(self._see(image_bytes), training=False)
-        return self._answer(self.score(maps, training=False))
+        return self._answer(self._score(self._maps(self._see(image_bytes))))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers for string [N], each a serialized tf.train.Example with the feature `image`."""
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
@@ -62,10 +70,10 @@ class ServedModel(tf.Module):
         summed; what speaks against pneumonia is cut off. `seen_bytes` is string [N], PNGs.
         """
         seen = self._see(image_bytes)
-        maps = self.maps(seen, training=False)
+        maps = self._maps(seen)
         with tf.GradientTape() as tape:
             tape.watch(maps)
-            logit = self.score(maps, training=False)
+            logit = self._score(maps)
         weights = tf.reduce_mean(tape.gradient(logit, maps), axis=(1, 2), keepdims=True)
         heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=3))
         highest = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
@@ -84,10 +92,10 @@ class ServedModel(tf.Module):
         shape = [self._input_size, self._input_size, 1]
         pictures = tf.map_fn(
             lambda data: tf.cast(tf.io.decode_png(data, channels=1), tf.float32),
-            self.transform({IMAGE: image_bytes})[IMAGE],
+            self._transform({IMAGE: image_bytes})[IMAGE],
             fn_output_signature=tf.TensorSpec(shape, tf.float32),
         )
-        return central(pictures, self.maps.input_shape[1])
+        return central(pictures, self._net_size)
 
     def _answer(self, logit: tf.Tensor) -> dict[str, tf.Tensor]:
         probability = tf.sigmoid(logit[:, 0])
@@ -110,5 +118,7 @@ def export(net: Net, transform: tft.TFTransformOutput, input_size: int, path: st
     served = ServedModel(net, transform, input_size)
     signatures = {SIGNATURE_BYTES: served.serve_bytes, SIGNATURE_EXAMPLES: served.serve_examples}
     if served.explains:
-        signatures[SIGNATURE_EXPLAIN] = tf.function(served.explain, input_signature=_BYTES)
+        signatures[SIGNATURE_EXPLAIN] = tf.function(
+            served.explain, input_signature=_BYTES, autograph=False
+        )
     tf.saved_model.save(served, path, signatures=signatures)

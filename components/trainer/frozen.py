@@ -33,7 +33,7 @@ def freeze(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     others = [np.asarray(weight) for weight in model.non_trainable_variables]
 
     # The signature keeps an odd last batch from a second graph with all the constants.
-    @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)], autograph=False)
     def forward(batch: tf.Tensor) -> tf.Tensor:
         return model.stateless_call(trainable, others, batch, training=False)[0]
 

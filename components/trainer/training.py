@@ -130,7 +130,8 @@ def train_step(model: keras.Model) -> Callable[[Any], tf.Tensor]:
         films = tf.cast(tf.shape(logits)[0], tf.float32)
         return tf.stack([tf.reduce_sum(losses), tf.reduce_sum(right), films])
 
-    @tf.function
+    # Without autograph, which takes seconds to find nothing to convert.
+    @tf.function(autograph=False)
     def step(batch: Any) -> tf.Tensor:
         return strategy.reduce("SUM", strategy.run(on_replica, args=batch), axis=None)
 

@@ -369,7 +369,7 @@ def test_a_net_that_pools_itself_does_not_explain(
     assert set(server.loaded.signatures) == {SIGNATURE_BYTES, SIGNATURE_EXAMPLES}
     expected = net_on_decoded_films(whole)
     np.testing.assert_allclose(server.by_bytes(FILMS)[PROBABILITY], expected, atol=1e-6)
-    save_calibrated(str(tmp_path / "model"), str(tmp_path / "calibrated"), 0.3)
+    save_calibrated(tf.saved_model.load(str(tmp_path / "model")), str(tmp_path / "calibrated"), 0.3)
     calibrated = Server(str(tmp_path / "calibrated"))
     assert set(calibrated.loaded.signatures) == {SIGNATURE_BYTES, SIGNATURE_EXAMPLES}
     assert calibrated.by_bytes(FILMS[:1])[THRESHOLD].tolist() == [np.float32(0.3)]
@@ -384,7 +384,7 @@ def test_another_threshold_changes_labels_and_no_probability(
     threshold = float(scores[-2:].astype(np.float64).mean())
     for number, value in enumerate((threshold, 0.0)):
         path = str(tmp_path / f"calibrated-{number}")
-        save_calibrated(exported, path, value)
+        save_calibrated(tf.saved_model.load(exported), path, value)
         calibrated = Server(path)
         explained = calibrated.explained(FILMS)
         for name in (HEATMAP, SEEN_BYTES):
@@ -397,7 +397,9 @@ def test_another_threshold_changes_labels_and_no_probability(
             np.testing.assert_array_equal(answer[LABEL_NAME] == b"PNEUMONIA", positive)
     # What was there stays as it was, and a calibrated model can be calibrated again.
     assert Server(exported).by_bytes(FILMS)[THRESHOLD].tolist() == [0.5] * 5
-    save_calibrated(str(tmp_path / "calibrated-1"), str(tmp_path / "again"), 0.25)
+    save_calibrated(
+        tf.saved_model.load(str(tmp_path / "calibrated-1")), str(tmp_path / "again"), 0.25
+    )
     answer = Server(str(tmp_path / "again")).by_examples(FILMS)
     assert answer[THRESHOLD].tolist() == [0.25] * 5
     np.testing.assert_array_equal(answer[PROBABILITY], before[PROBABILITY])

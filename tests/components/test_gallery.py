@@ -53,15 +53,15 @@ def examples(tmp_path: Path) -> str:
     return str(folder)
 
 
-def save(folder: Path, *, explains: bool) -> str:
+def loaded(folder: Path, *, explains: bool) -> Any:
     model = Model()
     signatures: dict[str, Any] = {"explain": model.explain} if explains else {}
     tf.saved_model.save(model, str(folder), signatures=signatures)
-    return str(folder)
+    return tf.saved_model.load(str(folder))
 
 
 def test_pictures_are_of_the_misread_films_in_their_order(tmp_path: Path, examples: str) -> None:
-    model = save(tmp_path / "model", explains=False)
+    model = loaded(tmp_path / "model", explains=False)
     found = write_gallery(READINGS, examples, model, str(tmp_path))
     assert found == [
         {**reading._asdict(), "picture": f"errors/00{number}.png", "heatmap": None}
@@ -75,7 +75,7 @@ def test_pictures_are_of_the_misread_films_in_their_order(tmp_path: Path, exampl
 
 def test_a_model_that_explains_itself_gives_heatmaps(tmp_path: Path, examples: str) -> None:
     found = write_gallery(
-        READINGS, examples, save(tmp_path / "model", explains=True), str(tmp_path)
+        READINGS, examples, loaded(tmp_path / "model", explains=True), str(tmp_path)
     )
     for shown in found:
         length = float(len(encode(FILMS[shown["file_name"]], ".png")))
@@ -86,7 +86,7 @@ def test_a_model_that_explains_itself_gives_heatmaps(tmp_path: Path, examples: s
 
 
 def test_without_misreadings_nothing_is_read_or_written(tmp_path: Path) -> None:
-    assert write_gallery([], "nowhere", "nowhere", str(tmp_path)) == []
+    assert write_gallery([], "nowhere", None, str(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []
 
 
