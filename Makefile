@@ -1,10 +1,11 @@
 # make run    set everything up, then data set -> gated, pushed model (generated films by default)
 # make test   set everything up, then the test suite
 # make check  lint, format and types
+# make bench  speed beside the plain way; needs DATA= and BACKBONE=, a Keras model file
 # make lock   resolve the dependencies of setup.py again
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run test check lock
+.PHONY: run test check bench lock
 
 CONFIG ?= $(if $(DATA),default,demo)
 OUTPUT ?= runs/$(CONFIG)
@@ -25,6 +26,11 @@ check: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+bench: OUTPUT := runs/bench
+bench: $(READY)
+	@test -n '$(DATA)' -a -n '$(BACKBONE)' || { echo "make bench needs DATA=, the data set's folder, and BACKBONE=, a Keras model file; got DATA=$(DATA) BACKBONE=$(BACKBONE)." >&2; exit 2; }
+	$(PY) -m bench.speed --data '$(DATA)' --backbone '$(BACKBONE)' --output '$(OUTPUT)'
 
 # uv finds python3.10 (pyenv answers through .python-version) or downloads one.
 $(READY): requirements/lock.txt setup.py .uv/bin/uv

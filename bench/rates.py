@@ -1,0 +1,169 @@
+"""Films a second of the net, as the pipeline runs it and as plain Keras does.
+
+    python -m bench.rates --run runs/default --backbone resnet50.keras
+
+The run gives the films and a served model. All ways take turns on the same films, so that a machine
+that slows down does so for both; medians of the rounds are printed as JSON.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bench.runs import examples, newest_model
+from components.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
+from components.trainer import model, targets, training
+from components.trainer.backbone import build_backbone
+from components.trainer.frozen import BFLOAT16, FrozenLayer, precision
+from components.trainer.settings import Settings
+from pipeline.config import load_config
+from pipeline.graph import trainer_settings
+
+_BATCH = 32
+_ROUNDS = 7
+_STEPS = 24
+
+
+class Films(NamedTuple):
+    """Films of the test split.
+
+    Attributes:
+        records: the serialized Examples, N.
+        pictures: float32 [N, S, S, 1], 0 to 255.
+        labels: int64 [N].
+    """
+
+    records: list[bytes]
+    pictures: np.ndarray
+    labels: np.ndarray
+
+
+def read_films(run: Path, number: int, size: int) -> Films:
+    """Reads films of both classes, in turn."""
+    by_label: dict[int, list[bytes]] = {0: [], 1: []}
+    for record in examples(run, TEST):
+        feature = tf.train.Example.FromString(record).features.feature
+        by_label[feature[LABEL].int64_list.value[0]].append(record)
+    pairs = zip(itertools.cycle(by_label[0]), itertools.cycle(by_label[1]), strict=False)
+    records = list(itertools.islice(itertools.chain.from_iterable(pairs), number))
+    pictures = []
+    for record in records:
+        data = tf.train.Example.FromString(record).features.feature[IMAGE].bytes_list.value[0]
+        film = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        pictures.append(cv2.resize(film, (size, size), interpolation=cv2.INTER_AREA))
+    stacked = np.stack(pictures)[..., np.newaxis].astype(np.float32)
+    return Films(records, stacked, np.arange(number) % 2)
+
+
+def rates(ways: Mapping[str, Callable[[], object]], films: int) -> dict[str, float]:
+    """Returns films a second of each way, the median of rounds in which they take turns.
+
+    Args:
+        ways: what to time by its name; each works on `films` films when called.
+        films: how many.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(_ROUNDS + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if number:  # the first one traces
+                seconds[name].append(time.perf_counter() - started)
+    return {name: films / statistics.median(taken) for name, taken in seconds.items()}
+
+
+def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, float]:
+    """Returns the rates of the whole net without its head, plain, in Trainer and in evaluator."""
+    films = read_films(run, 2 * _BATCH, settings.net_size)
+    parts = build_backbone(backbone, settings.net_size, settings.seed)
+    whole = model.on(parts.trunk, parts.tail)
+    plain = tf.function(lambda batch: whole(batch, training=False), reduce_retracing=True)
+    served = tf.saved_model.load(newest_model(run))
+    serve = served.signatures[SIGNATURE_EXAMPLES]
+    with precision(BFLOAT16):
+        frozen = FrozenLayer(whole)
+        frozen.call(tf.constant(films.pictures[:_BATCH]))
+
+    def each(call: Callable[[Any], Any], data: Any) -> Callable[[], object]:
+        batches = [tf.constant(data[start : start + _BATCH]) for start in (0, _BATCH)]
+        return lambda: [call(batch) for batch in batches]
+
+    ways = {
+        "plain": each(plain, films.pictures),
+        "trainer": each(frozen.call, films.pictures),
+        "evaluator": each(lambda batch: serve(**{EXAMPLES: batch}), films.records),
+    }
+    return rates(ways, 2 * _BATCH)
+
+
+def tuning_rates(run: Path, backbone: str, settings: Settings) -> dict[str, Any]:
+    """Returns the rates of training steps with the last stage tuned, and the losses they reach."""
+    films = read_films(run, 8 * _BATCH, settings.net_size)
+    target = targets.encode(films.labels, [""] * len(films.labels), ["pneumonia"])
+    batches = [
+        (tf.constant(films.pictures[rows]), tf.constant(target[rows]))
+        for rows in np.array_split(np.arange(len(films.labels)), 8)
+    ]
+
+    def build() -> tuple[Any, keras.Model, keras.Model]:
+        parts = build_backbone(backbone, settings.net_size, settings.seed, settings.fine_tune)
+        head = model.build_head(parts.tail.output_shape[-1], 1, settings)
+        return parts.trunk, parts.tail, head
+
+    trunk, tail, head = build()
+    plain = model.compiled(model.on(trunk, model.on(tail, head)), settings, _STEPS)
+    trunk, tail, head = build()
+    with precision(BFLOAT16):
+        tuned = model.compiled(model.on(FrozenLayer(trunk), model.on(tail, head)), settings, _STEPS)
+        tuned.optimizer.build(tuned.trainable_variables)
+        step = training.train_step(tuned)
+        step(batches[0])
+    losses: dict[str, list[float]] = {"plain": [float(plain.train_on_batch(*batches[0]))]}
+    losses["trainer"] = []
+    seconds: dict[str, list[float]] = {"plain": [], "trainer": []}
+    for batch in itertools.islice(itertools.cycle(batches), 1, _STEPS):
+        started = time.perf_counter()
+        # Keras gives the mean since it began, ours the batch's sum.
+        plain.reset_metrics()
+        losses["plain"].append(float(plain.train_on_batch(*batch)))
+        middle = time.perf_counter()
+        losses["trainer"].append(float(step(batch)[0]) / _BATCH)
+        seconds["plain"].append(middle - started)
+        seconds["trainer"].append(time.perf_counter() - middle)
+    return {
+        **{name: _BATCH / statistics.median(taken) for name, taken in seconds.items()},
+        "loss": {name: statistics.mean(found[-8:]) for name, found in losses.items()},
+    }
+
+
+def main() -> int:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, required=True, help="of cxr run")
+    parser.add_argument("--backbone", required=True, help="a Keras model file")
+    options = parser.parse_args()
+    settings = trainer_settings(load_config("default"), "")
+    print(
+        json.dumps(
+            {
+                "forward": forward_rates(options.run, options.backbone, settings),
+                "tuning": tuning_rates(options.run, options.backbone, settings),
+            }
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""What the measurements read of a run folder of `cxr run`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from components.features import FILE_NAME, LABEL
+
+
+def examples(run: Path, split: str) -> Iterator[bytes]:
+    """Yields the serialized Examples that ChestXrayExampleGen wrote of a split."""
+    (folder,) = run.glob(f"artifacts/ChestXrayExampleGen/examples/*/Split-{split}")
+    files = sorted(str(path) for path in folder.iterdir())
+    yield from tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+
+
+def films(run: Path, split: str) -> list[tuple[str, int]]:
+    """Returns file name and label of each film of a split, by name."""
+    features = (
+        tf.train.Example.FromString(record).features.feature for record in examples(run, split)
+    )
+    return sorted(
+        (feature[FILE_NAME].bytes_list.value[0].decode(), feature[LABEL].int64_list.value[0])
+        for feature in features
+    )
+
+
+def newest_model(run: Path) -> str:
+    """Returns the folder of the SavedModel that was pushed last."""
+    return str(max(run.glob("serving_model/*/*"), key=lambda path: int(path.name)))
