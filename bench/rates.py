@@ -83,6 +83,19 @@ def rates(ways: Mapping[str, Callable[[], object]], films: int) -> dict[str, flo
     return {name: films / statistics.median(taken) for name, taken in seconds.items()}
 
 
+def in_bfloat16(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Returns what calls it as the Trainer does, in bfloat16 where the processor has it.
+
+    TensorFlow looks at this at each call, not when it traces.
+    """
+
+    def within(argument: Any) -> Any:
+        with precision(BFLOAT16):
+            return call(argument)
+
+    return within
+
+
 def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, float]:
     """Returns the rates of the whole net without its head, plain, in Trainer and in evaluator."""
     films = read_films(run, 2 * _BATCH, settings.net_size)
@@ -91,9 +104,7 @@ def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, flo
     plain = tf.function(lambda batch: whole(batch, training=False), reduce_retracing=True)
     served = tf.saved_model.load(newest_model(run))
     serve = served.signatures[SIGNATURE_EXAMPLES]
-    with precision(BFLOAT16):
-        frozen = FrozenLayer(whole)
-        frozen.call(tf.constant(films.pictures[:_BATCH]))
+    frozen = in_bfloat16(FrozenLayer(whole).call)
 
     def each(call: Callable[[Any], Any], data: Any) -> Callable[[], object]:
         batches = [tf.constant(data[start : start + _BATCH]) for start in (0, _BATCH)]
@@ -101,7 +112,7 @@ def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, flo
 
     ways = {
         "plain": each(plain, films.pictures),
-        "trainer": each(frozen.call, films.pictures),
+        "trainer": each(frozen, films.pictures),
         "evaluator": each(lambda batch: serve(**{EXAMPLES: batch}), films.records),
     }
     return rates(ways, 2 * _BATCH)
@@ -124,11 +135,10 @@ def tuning_rates(run: Path, backbone: str, settings: Settings) -> dict[str, Any]
     trunk, tail, head = build()
     plain = model.compiled(model.on(trunk, model.on(tail, head)), settings, _STEPS)
     trunk, tail, head = build()
-    with precision(BFLOAT16):
-        tuned = model.compiled(model.on(FrozenLayer(trunk), model.on(tail, head)), settings, _STEPS)
-        tuned.optimizer.build(tuned.trainable_variables)
-        step = training.train_step(tuned)
-        step(batches[0])
+    tuned = model.compiled(model.on(FrozenLayer(trunk), model.on(tail, head)), settings, _STEPS)
+    tuned.optimizer.build(tuned.trainable_variables)
+    step = in_bfloat16(training.train_step(tuned))
+    step(batches[0])
     losses: dict[str, list[float]] = {"plain": [float(plain.train_on_batch(*batches[0]))]}
     losses["trainer"] = []
     seconds: dict[str, list[float]] = {"plain": [], "trainer": []}
