@@ -39,6 +39,12 @@ setup(
         # Validates the configuration.
         "pydantic>=2.7,<3",
         "pyyaml>=6",
+        # The client: DICOM files, compressed ones too, and requests to a model server.
+        "pydicom>=3,<4",
+        "python-gdcm>=3.0.24",
+        "requests>=2.32",
+        "urllib3>=2",
+        "grpcio>=1.60",
         # Progress bars and tables.
         "rich>=13",
         # The report: figures and page.
@@ -55,6 +61,7 @@ setup(
             "ruff>=0.6",
             "types-PyYAML",
             "pandas-stubs<2",
+            "types-requests",
         ]
     },
     entry_points={"console_scripts": ["cxr=pipeline.cli:main"]},

@@ -6,9 +6,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.errors import BadFilmsError, InputError
+from pipeline.client import DEFAULT_SERVER, TOKEN_VARIABLE
 from pipeline.run_folder import RunFolder, locked
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         "radiographs. Decision support, not a medical device.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_report(commands)
+    _add_predict(commands)
+    return parser
+
+
+def _add_run(commands: Any) -> None:
     run = commands.add_parser(
         "run",
         help="from a folder of films to a pushed model, on this machine",
@@ -86,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("-v", "--verbose", action="store_true", help="show TFX's log on the screen")
     run.set_defaults(command=_run)
+
+
+def _add_report(commands: Any) -> None:
     report = commands.add_parser(
         "report",
         help="the report of a run again, or several runs side by side",
@@ -102,7 +113,37 @@ def _parser() -> argparse.ArgumentParser:
         help="page of several runs (default: comparison.html); one run's report lies in its folder",
     )
     report.set_defaults(command=_report)
-    return parser
+
+
+def _add_predict(commands: Any) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="what a pushed model says of films",
+        description="Asks a model server, or a model's folder, for the probability of pneumonia. "
+        "Exit status: 0 every film has an answer, 2 some have none, or bad input.",
+    )
+    predict.add_argument(
+        "films", nargs="+", metavar="FILE", help="JPEG, PNG or DICOM; folders and patterns too"
+    )
+    where = predict.add_mutually_exclusive_group()
+    where.add_argument(
+        "--server",
+        metavar="URL",
+        help="of a model server: http://HOST:PORT[/v1/models/NAME] or grpc://HOST:PORT[/NAME] "
+        f"(default: {DEFAULT_SERVER}); its bearer token is {TOKEN_VARIABLE} in the environment",
+    )
+    where.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="folder of a pushed model, to run it here without a server",
+    )
+    predict.add_argument("--csv", type=Path, metavar="FILE", help="write the answers there")
+    predict.add_argument("--json", type=Path, metavar="FILE", help="write the answers there")
+    predict.add_argument(
+        "--concurrency", type=int, default=8, metavar="N", help="requests at once (default: 8)"
+    )
+    predict.set_defaults(command=_predict)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -187,6 +228,14 @@ def _report(options: argparse.Namespace) -> int:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from error
     print(path.resolve())
     return DONE
+
+
+def _predict(options: argparse.Namespace) -> int:
+    # Before TensorFlow is imported, if it is.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from pipeline.client import command
+
+    return DONE if command.run(options) else BAD_INPUT
 
 
 if __name__ == "__main__":
