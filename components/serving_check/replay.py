@@ -29,6 +29,8 @@ _REFUSED = {
     "sklearn",
 }
 _BATCH = 32
+# Films that are asked for in more ways than one.
+_FEW = 4
 
 
 class _Refuse(MetaPathFinder):
@@ -59,7 +61,7 @@ def expect(condition: bool, message: str) -> None:
 
 
 class Client:
-    """Asks both signatures of a loaded SavedModel."""
+    """Asks the signatures of a loaded SavedModel."""
 
     def __init__(self, model: str) -> None:
         """Loads the model and checks what its signatures take."""
@@ -72,6 +74,7 @@ class Client:
             expect(name in signatures, f"the model has no signature {name}")
             taken = signatures[name].structured_input_signature[1]
             expect(set(taken) == {argument}, f"{name} takes {sorted(taken)}, not {argument}")
+        self._explain = signatures.get("explain")  # a net that pools itself has none
         self._default = signatures["serving_default"]
         self._examples = signatures["serving_examples"]
 
@@ -87,6 +90,26 @@ class Client:
             features = tf.train.Features(feature={"image": value})
             examples.append(tf.train.Example(features=features).SerializeToString())
         return self._read(self._examples(examples=tf.constant(examples)), len(images))
+
+    def explain(self, images: Sequence[bytes]) -> Answer:
+        """Asks explain, and checks the heat map and the picture that it lies on."""
+        answer = dict(self._explain(image_bytes=tf.constant(images)))
+        heatmap, seen = answer.pop("heatmap").numpy(), answer.pop("seen_bytes").numpy()
+        expect(
+            heatmap.ndim == 3 and len(heatmap) == len(seen) == len(images),
+            f"heatmap has shape {heatmap.shape} for {len(images)} films",
+        )
+        # Written so that what is not a number fails too.
+        expect(bool(((heatmap >= 0.0) & (heatmap <= 1.0)).all()), "a heat map leaves 0 to 1")
+        for picture in seen:
+            shape = tf.io.decode_png(picture).shape
+            expect(shape[2] == 1 and shape[0] == shape[1], f"seen_bytes is a picture of {shape}")
+        return self._read(answer, len(images))
+
+    @property
+    def explains(self) -> bool:
+        """Whether the model gives heat maps."""
+        return self._explain is not None
 
     @staticmethod
     def _read(answer: Any, rows: int) -> Answer:
@@ -173,7 +196,7 @@ def replay(model: str, golden: Path) -> dict[str, float]:
     largest = 0.0
     for ask in (client.by_bytes, client.by_examples):
         largest = max(largest, check_films(ask, films, expected))
-        for film, probability in zip(films[:4], expected, strict=False):
+        for film, probability in zip(films[:_FEW], expected, strict=False):
             for other in variants(film):
                 largest = max(largest, abs(float(ask([other])["probability"][0]) - probability))
         pictures = odd_pictures()
@@ -181,6 +204,10 @@ def replay(model: str, golden: Path) -> dict[str, float]:
         together = ask(pictures)["probability"]
         largest = max(largest, *(abs(a - float(b)) for a, b in zip(alone, together, strict=True)))
         check_broken(ask, films[0])
+    if client.explains:
+        few = client.explain(films[:_FEW])["probability"]
+        largest = max(largest, *(abs(float(p) - e) for p, e in zip(few, expected, strict=False)))
+        check_broken(client.explain, films[0])
     expect(
         largest <= tolerance,
         f"the served probabilities differ from the evaluator's by {largest:.2g}, more than "

@@ -65,7 +65,8 @@ def fit_epochs(
 
     Args:
         model: compiled; its variables are those of the best epoch afterwards.
-        epoch_data: gives the batches (inputs, targets) of an epoch by its number, from 0.
+        epoch_data: gives the batches (inputs, targets) of an epoch by its number, from 0; a dataset
+            that knows how many they are, as many in each epoch.
         eval_scores: gives the log odds of pneumonia on the eval split by the model as it is,
             float [M].
         eval_labels: int64 [M].
@@ -85,13 +86,17 @@ def fit_epochs(
     writer = tf.summary.create_file_writer(log_dir)
     for line in history:
         _log(writer, line)
-    advance("Training", len(history), settings.epochs)
+    found = len(history)
     while len(history) < settings.epochs and not should_stop(history, settings.patience):
         number = len(history)
         # Dropout of an epoch follows from its number, so that a resumed run repeats it.
         keras.utils.set_random_seed(settings.seed + number)
         _reseed(model, settings.seed + number)
-        loss, accuracy = _run_epoch(step, epoch_data(number))
+        batches = epoch_data(number)
+        if number == found:  # as far as the run before this one came
+            steps = int(batches.cardinality())
+            advance("Training", number * steps, settings.epochs * steps)
+        loss, accuracy = _run_epoch(step, batches)
         scores = expit(eval_scores().astype(np.float64))
         line = Epoch(
             epoch=number,
@@ -104,7 +109,6 @@ def fit_epochs(
         _log(writer, line)
         if is_chief():
             _save(model, history, folder)
-        advance("Training", 1)
     writer.close()
     if is_chief():
         _load(model, _checkpoint(folder, best_epoch(history).epoch))
@@ -147,6 +151,7 @@ def _run_epoch(step: Callable[[Any], tf.Tensor], batches: tf.data.Dataset) -> tu
     sums = tf.zeros(3)
     for batch in strategy.experimental_distribute_dataset(batches.with_options(options)):
         sums += step(batch)
+        advance("Training", 1)
     loss, right, films = sums.numpy()
     return float(loss / films), float(right / films)
 

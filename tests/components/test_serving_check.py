@@ -86,6 +86,45 @@ def test_a_model_that_answers_to_broken_bytes_is_refused(tmp_path: Path) -> None
     assert "a broken image was answered" in found["refused"]
 
 
+class Explaining(Careless):
+    """Answers as a model should, but for its heat map."""
+
+    def __init__(self, heat: float, side: int) -> None:
+        super().__init__()
+        self._heat, self._side = heat, side
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def explain(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        films = tf.size(image_bytes)
+        picture = tf.io.encode_png(tf.zeros([self._side, 4, 1], tf.uint8))
+        return {
+            **self.by_bytes(image_bytes),
+            "heatmap": tf.fill([films, 2, 2], self._heat),
+            "seen_bytes": tf.fill([films], picture),
+        }
+
+
+@pytest.mark.parametrize(
+    ("heat", "side", "reason"),
+    [
+        (1.5, 4, "a heat map leaves 0 to 1"),
+        (float("nan"), 4, "a heat map leaves 0 to 1"),
+        (0.5, 3, r"seen_bytes is a picture of \(3, 4, 1\)"),
+    ],
+)
+def test_heat_maps_are_checked(heat: float, side: int, reason: str, tmp_path: Path) -> None:
+    module, path = Explaining(heat, side), str(tmp_path / "model")
+    signatures = {
+        "serving_default": module.by_bytes,
+        "serving_examples": module.by_examples,
+        "explain": module.explain,
+    }
+    tf.saved_model.save(module, path, signatures=signatures)
+    client = replay.Client(path)
+    with pytest.raises(replay.CheckError, match=reason):
+        client.explain([b"a film"])
+
+
 def test_a_model_without_a_signature_is_refused(tmp_path: Path) -> None:
     module, path = Careless(), str(tmp_path / "model")
     tf.saved_model.save(module, path, signatures={"serving_default": module.by_bytes})

@@ -315,7 +315,8 @@ def test_the_curves_tell_what_the_net_does(whole: Run) -> None:
     right = np.where(EVAL_LABELS == 1, scores, 1.0 - scores)
     assert best.eval_loss == pytest.approx(-np.log(right).mean(), abs=1e-6)
     assert read_history(str(whole.folder)) == history
-    assert whole.reports == [("Training", 0, EPOCHS)] + [("Training", 1, None)] * EPOCHS
+    steps = EPOCHS * STEPS
+    assert whole.reports == [("Training", 0, steps)] + [("Training", 1, None)] * steps
 
 
 def test_loss_and_accuracy_of_training_by_hand(tmp_path: Path) -> None:
