@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 from scipy.stats import norm
 
+from components.evaluator.tally import log_odds
 from components.evaluator.threshold import calibrated_threshold, empirical_maximum
 
-_TINY = 1e-7
 _RESAMPLES = 200
 _HALVINGS = 50
 
@@ -52,7 +52,7 @@ def sensitivity_specificity(scores: Scores, threshold: float) -> tuple[float, fl
 
 def argmax(scores: Scores) -> float:
     """The middle of the most sensitive interval of the highest J."""
-    return _logit(empirical_maximum(scores.labels, expit(scores.logits)).threshold)
+    return float(log_odds(empirical_maximum(scores.labels, expit(scores.logits)).threshold))
 
 
 def plateau(scores: Scores, errors: float) -> float:
@@ -106,7 +106,7 @@ def binormal(scores: Scores) -> float:
 
 def platt(scores: Scores) -> float:
     """Where a logistic regression on the log odds, both classes weighing alike, gives a half."""
-    return _logit(calibrated_threshold(scores.labels, expit(scores.logits)))
+    return float(log_odds(calibrated_threshold(scores.labels, expit(scores.logits))))
 
 
 RULES: Mapping[str, Rule] = {
@@ -129,13 +129,9 @@ def read_scores(run: Path, split: str) -> Scores:
         rows = [row for row in csv.DictReader(file) if row["split"] == split]
     return Scores(
         np.array([row["label"] == "1" for row in rows]),
-        np.array([_logit(float(row["probability"])) for row in rows]),
+        log_odds(np.array([float(row["probability"]) for row in rows])),
         np.array([row["patient"] for row in rows]),
     )
-
-
-def _logit(probability: float) -> float:
-    return float(logit(np.clip(probability, _TINY, 1 - _TINY)))
 
 
 def held_against(scores: Scores, threshold: float) -> list[float]:

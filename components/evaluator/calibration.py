@@ -3,15 +3,13 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from components.evaluator.bootstrap import Bootstrap, Sample
 from components.evaluator.proportions import wilson_interval
-from components.evaluator.tally import Tally, brier, ratio, tally
+from components.evaluator.tally import Tally, brier, log_odds, ratio, tally
 
 BINS = 10
-# A float32 sigmoid gives 0 and 1 themselves, whose log odds are infinite.
-_CLIP = 1e-7
 _STEPS = 50
 # Log odds that one Newton step may move: far from the optimum the curvature misleads.
 _LONGEST_STEP = 4.0
@@ -83,10 +81,6 @@ def reliability_bins(films: Tally) -> list[dict[str, Any]]:
     ]
 
 
-def _log_odds(films: Tally) -> np.ndarray:
-    return logit(np.clip(films.scores.astype(np.float64), _CLIP, 1.0 - _CLIP))
-
-
 def calibration_slope(films: Tally) -> np.ndarray:
     """Returns the slope of logistic recalibration, [B] (Cox 1958, Biometrika 45:562-565).
 
@@ -94,10 +88,10 @@ def calibration_slope(films: Tally) -> np.ndarray:
     probabilities is right, less if they are too extreme. NaN where there is no maximum: one class
     only, or scores that separate the classes (Albert & Anderson 1984).
     """
-    log_odds, number = _log_odds(films), films.positives + films.negatives
+    odds, number = log_odds(films.scores), films.positives + films.negatives
     # Newton converges fast where the covariate has mean 0 and spread 1; the slope is scaled back.
-    spread = log_odds.std() or 1.0
-    x = (log_odds - log_odds.mean()) / spread
+    spread = odds.std() or 1.0
+    x = (odds - odds.mean()) / spread
     offset, slope = np.zeros(len(number)), np.zeros(len(number))
     solvable = _overlapping(films)
     step = np.full(len(number), np.inf)
@@ -132,12 +126,12 @@ def calibration_in_the_large(films: Tally) -> np.ndarray:
     0 if the probabilities are right on average, more if they are too low. NaN where a class is
     missing.
     """
-    log_odds, number = _log_odds(films), films.positives + films.negatives
+    odds, number = log_odds(films.scores), films.positives + films.negatives
     positives = films.positives.sum(axis=1)
     solvable = (positives > 0) & (positives < number.sum(axis=1))
     intercept, move = np.zeros(len(number)), np.full(len(number), np.inf)
     for _ in range(_STEPS):
-        fitted = expit(intercept[:, np.newaxis] + log_odds)
+        fitted = expit(intercept[:, np.newaxis] + odds)
         slope = (number * fitted * (1.0 - fitted)).sum(axis=1)
         move = ratio(positives - (number * fitted).sum(axis=1), slope)
         move = np.clip(np.nan_to_num(move), -_LONGEST_STEP, _LONGEST_STEP)

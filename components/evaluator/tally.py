@@ -8,6 +8,11 @@ computation; the sample itself is the case of one resample.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import logit
+
+# Probabilities are held this far from 0 and 1, whose log odds are infinite.
+_EDGE = 1e-7
 
 
 class Tally(NamedTuple):
@@ -86,6 +91,11 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
     missing = np.full(numerator.shape, np.nan)
     return np.divide(numerator, denominator, out=missing, where=denominator != 0)
+
+
+def log_odds(scores: ArrayLike) -> np.ndarray:
+    """Returns the log odds of probabilities, as float64, those of 0 and 1 finite."""
+    return logit(np.clip(np.asarray(scores, np.float64), _EDGE, 1.0 - _EDGE))
 
 
 def auc(films: Tally) -> np.ndarray:

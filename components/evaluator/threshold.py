@@ -9,13 +9,13 @@ log odds of the scores, both classes weighing alike, says where that is.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+
+from components.evaluator.tally import log_odds, roc, tally
 
 # Values of J closer than this are equal: they are sums of ratios of whole numbers.
 _TIE = 1e-12
-# Scores are held this far from 0 and 1, whose log odds are infinite.
-_EDGE = 1e-7
 # Of the regression: next to none, but where the classes do not overlap it needs some.
 _INVERSE_PENALTY = 1e4
 
@@ -89,10 +89,10 @@ def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> YoudenPoint:
         DegenerateScoresError: one class only, a score that is not finite, constant scores, or
             scores that no threshold makes better than chance.
     """
-    best = empirical_maximum(labels, scores)
-    labels, scores = np.asarray(labels).astype(bool), np.asarray(scores, np.float32)
-    estimate = calibrated_threshold(labels, scores)
+    labels, scores = _checked(labels, scores)
     curve = _curve(labels, scores)
+    best = _maximum(curve)
+    estimate = calibrated_threshold(labels, scores)
     number = int(np.searchsorted(curve.cuts, np.float32(estimate)))
     if not 0 < number < len(curve.cuts):
         return best
@@ -117,7 +117,7 @@ def calibrated_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
     Returns:
         A score; NaN where higher scores do not speak for the positive class.
     """
-    odds = logit(np.clip(np.asarray(scores, np.float64), _EDGE, 1.0 - _EDGE))[:, np.newaxis]
+    odds = log_odds(scores)[:, np.newaxis]
     model = LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced").fit(odds, labels)
     slope = model.coef_[0, 0]
     return float(np.float32(expit(-model.intercept_[0] / slope))) if slope > 0 else float("nan")
@@ -132,30 +132,30 @@ def empirical_maximum(labels: np.ndarray, scores: np.ndarray) -> YoudenPoint:
 
     Args, returns and raises: as `youden_threshold`.
     """
-    labels = np.asarray(labels).astype(bool)
-    scores = np.asarray(scores, dtype=np.float32)
-    _check(labels, scores)
-    curve = _curve(labels, scores)
+    return _maximum(_curve(*_checked(labels, scores)))
+
+
+def _maximum(curve: _Curve) -> YoudenPoint:
     j = curve.sensitivity + curve.specificity - 1.0
     best = int(np.flatnonzero(j >= j.max() - _TIE)[0])
     if best == 0 or j[best] <= _TIE:
         raise DegenerateScoresError("no threshold separates the classes better than chance")
-    return curve.point(best, _between(curve.cuts[best - 1], curve.cuts[best]), "maximum")
-
-
-def _curve(labels: np.ndarray, scores: np.ndarray) -> _Curve:
-    cuts, index = np.unique(scores, return_inverse=True)
-    positives = np.bincount(index, weights=labels)
-    negatives = np.bincount(index, weights=~labels)
-    # For the rule "score >= cuts[k]": what lies at and above the cut, what lies below.
-    return _Curve(
-        cuts,
-        np.cumsum(positives[::-1])[::-1] / positives.sum(),
-        (np.cumsum(negatives) - negatives) / negatives.sum(),
+    return curve.point(
+        best, _between(float(curve.cuts[best - 1]), float(curve.cuts[best])), "maximum"
     )
 
 
-def _check(labels: np.ndarray, scores: np.ndarray) -> None:
+def _curve(labels: np.ndarray, scores: np.ndarray) -> _Curve:
+    points = roc(tally(labels, scores))
+    # Ascending, and without the infinite threshold, which comes first.
+    return _Curve(
+        points.thresholds[:0:-1], points.sensitivity[0, :0:-1], points.specificity[0, :0:-1]
+    )
+
+
+def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns them as bool and float32 [N], or says why no threshold can be found."""
+    labels, scores = np.asarray(labels).astype(bool), np.asarray(scores, dtype=np.float32)
     if labels.shape != scores.shape or labels.ndim != 1:
         raise ValueError(f"labels {labels.shape} and scores {scores.shape} must be of one length")
     if not np.isfinite(scores).all():
@@ -164,9 +164,10 @@ def _check(labels: np.ndarray, scores: np.ndarray) -> None:
         raise DegenerateScoresError(f"{labels.sum()} of {labels.size} films are positive")
     if (scores == scores[0]).all():
         raise DegenerateScoresError(f"all {scores.size} scores are {scores[0]:g}")
+    return labels, scores
 
 
-def _between(low: np.float32, high: np.float32) -> float:
+def _between(low: float, high: float) -> float:
     """Returns the float32 middle; `high` itself where rounding would take it down to `low`."""
-    middle = np.float32((float(low) + float(high)) / 2.0)
-    return float(middle if middle > low else high)
+    middle = float(np.float32((low + high) / 2.0))
+    return middle if middle > low else high
