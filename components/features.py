@@ -37,5 +37,10 @@ EXAMPLES = "examples"
 PROBABILITY = "probability"
 THRESHOLD = "threshold"
 LABEL_NAME = "label"
+MODEL_VERSION = "model_version"
 HEATMAP = "heatmap"  # where the model looked, 0 to 1
 SEEN_BYTES = "seen_bytes"  # a PNG of what it looked at
+
+# The SavedModel's asset that holds MODEL_VERSION; Pusher writes the number of the version into it.
+VERSION_FILE = "model_version.txt"
+UNPUSHED = "not pushed"

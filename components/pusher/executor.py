@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+import tensorflow as tf
 from tfx import types
 from tfx.components.pusher import executor as stock_executor
 from tfx.dsl.io import fileio
@@ -12,6 +13,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.evaluator.champion import latest_version
+from components.features import VERSION_FILE
 
 # Beside the model's folder, not in it: a server that watches the folder must not see it.
 _STAGING = ".incoming"
@@ -51,10 +53,19 @@ class WholeVersionExecutor(stock_executor.Executor):
         if not pushed.get_int_custom_property("pushed"):
             return
         version = pushed.get_string_custom_property("pushed_version")
+        _write_version(os.path.join(staging, version), version)
         fileio.makedirs(final)
         fileio.rename(os.path.join(staging, version), os.path.join(final, version))
         fileio.rmtree(staging)
         pushed.set_string_custom_property("pushed_destination", os.path.join(final, version))
+
+
+def _write_version(model: str, version: str) -> None:
+    """Makes the model say which version it is; one without the asset is left as it is."""
+    path = os.path.join(model, tf.saved_model.ASSETS_DIRECTORY, VERSION_FILE)
+    if fileio.exists(path):
+        with fileio.open(path, "w") as file:
+            file.write(version)
 
 
 def _wait_for_next_version(folder: str) -> None:

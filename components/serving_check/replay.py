@@ -114,7 +114,7 @@ class Client:
     @staticmethod
     def _read(answer: Any, rows: int) -> Answer:
         expect(
-            set(answer) == {"probability", "threshold", "label"},
+            set(answer) == {"probability", "threshold", "label", "model_version"},
             f"the model answers with {sorted(answer)}",
         )
         values = {name: tensor.numpy() for name, tensor in answer.items()}

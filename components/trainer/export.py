@@ -1,5 +1,8 @@
 """The SavedModel: bytes in, probability, threshold and label out, and where the net looked."""
 
+import os
+import tempfile
+
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -10,12 +13,15 @@ from components.features import (
     IMAGE,
     IMAGE_BYTES,
     LABEL_NAME,
+    MODEL_VERSION,
     PROBABILITY,
     SEEN_BYTES,
     SIGNATURE_BYTES,
     SIGNATURE_EXAMPLES,
     SIGNATURE_EXPLAIN,
     THRESHOLD,
+    UNPUSHED,
+    VERSION_FILE,
 )
 from components.trainer.augment import central
 from components.trainer.model import Net
@@ -30,12 +36,15 @@ class ServedModel(tf.Module):
 
     Attributes:
         threshold: float32 variable; the evaluator sets it.
+        version: table, of an asset that Pusher writes, whose line 0 is the version.
         weights: the net's variables.
         explains: whether the net has maps to make a heat map of.
     """
 
-    def __init__(self, net: Net, transform: tft.TFTransformOutput, input_size: int) -> None:
-        """Takes the net, Transform's output, and the side of the pictures that it gives."""
+    def __init__(
+        self, net: Net, transform: tft.TFTransformOutput, input_size: int, version_file: str
+    ) -> None:
+        """Takes the net, Transform's output, the side of its pictures, and the asset to be."""
         super().__init__()
         # Models and layers stand behind functions: as attributes each would be saved as Keras saves
         # it, every layer traced anew. What they hold is named here; saving fails where anything,
@@ -48,6 +57,14 @@ class ServedModel(tf.Module):
         self._net_size = net.maps.input_shape[1]
         self.explains = len(net.maps.output_shape) == 4
         self.threshold = tf.Variable(_PROVISIONAL_THRESHOLD, trainable=False, name=THRESHOLD)
+        # A table of one line: read when a server loads the model, not at each request.
+        index = tf.lookup.TextFileIndex
+        self.version = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(
+                version_file, tf.int64, index.LINE_NUMBER, tf.string, index.WHOLE_LINE
+            ),
+            default_value="",
+        )
         self._input_size = input_size
 
     @tf.function(input_signature=_BYTES, autograph=False)
@@ -103,6 +120,9 @@ class ServedModel(tf.Module):
             PROBABILITY: probability,
             THRESHOLD: tf.fill(tf.shape(probability), self.threshold),
             LABEL_NAME: tf.where(probability >= self.threshold, CLASSES[1], CLASSES[0]),
+            MODEL_VERSION: tf.fill(
+                tf.shape(probability), self.version.lookup(tf.constant(0, tf.int64))
+            ),
         }
 
 
@@ -115,10 +135,17 @@ def export(net: Net, transform: tft.TFTransformOutput, input_size: int, path: st
         input_size: side P of Transform's pictures, of whose middle the net sees a part.
         path: of the SavedModel's folder.
     """
-    served = ServedModel(net, transform, input_size)
-    signatures = {SIGNATURE_BYTES: served.serve_bytes, SIGNATURE_EXAMPLES: served.serve_examples}
-    if served.explains:
-        signatures[SIGNATURE_EXPLAIN] = tf.function(
-            served.explain, input_signature=_BYTES, autograph=False
-        )
-    tf.saved_model.save(served, path, signatures=signatures)
+    with tempfile.TemporaryDirectory() as folder:
+        version_file = os.path.join(folder, VERSION_FILE)
+        with open(version_file, "w", encoding="utf-8") as file:
+            file.write(UNPUSHED)
+        served = ServedModel(net, transform, input_size, version_file)
+        signatures = {
+            SIGNATURE_BYTES: served.serve_bytes,
+            SIGNATURE_EXAMPLES: served.serve_examples,
+        }
+        if served.explains:
+            signatures[SIGNATURE_EXPLAIN] = tf.function(
+                served.explain, input_signature=_BYTES, autograph=False
+            )
+        tf.saved_model.save(served, path, signatures=signatures)

@@ -14,7 +14,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from components.errors import InputError
-from components.features import CLASSES, LABEL_NAME, PNEUMONIA, PROBABILITY, THRESHOLD
+from components.features import (
+    CLASSES,
+    LABEL_NAME,
+    MODEL_VERSION,
+    PNEUMONIA,
+    PROBABILITY,
+    THRESHOLD,
+)
 from pipeline.client import DEFAULT_SERVER, TOKEN_VARIABLE
 from pipeline.client.client import Client, Reading
 from pipeline.client.errors import ServerError
@@ -22,7 +29,7 @@ from pipeline.client.films import find_films
 from pipeline.client.servers import LocalModel, Server, connect
 
 _NOTICE = "Decision support, not a medical device. A physician decides."
-_COLUMNS = ("file", PROBABILITY, THRESHOLD, LABEL_NAME, "error")
+_COLUMNS = ("file", PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, "error")
 # From as many films on a bar is shown, on a terminal.
 _MANY = 10
 
@@ -97,7 +104,7 @@ def _rows(readings: Sequence[Reading]) -> list[dict[str, object]]:
         dict(
             zip(
                 _COLUMNS,
-                (str(path), *(answer or (None, None, None)), error),
+                (str(path), *(answer or (None,) * 4), error),
                 strict=True,
             )
         )

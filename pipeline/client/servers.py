@@ -13,6 +13,7 @@ from components.errors import InputError
 from components.features import (
     IMAGE_BYTES,
     LABEL_NAME,
+    MODEL_VERSION,
     PROBABILITY,
     SIGNATURE_BYTES,
     THRESHOLD,
@@ -32,6 +33,7 @@ class Answer(NamedTuple):
     probability: float
     threshold: float
     label: str
+    model_version: str
 
 
 class Server(Protocol):
@@ -85,7 +87,10 @@ class RestServer:
         try:
             (found,) = response.json()["predictions"]
             return Answer(
-                float(found[PROBABILITY]), float(found[THRESHOLD]), str(found[LABEL_NAME])
+                float(found[PROBABILITY]),
+                float(found[THRESHOLD]),
+                str(found[LABEL_NAME]),
+                str(found[MODEL_VERSION]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ServerError(f"{self._url} answers otherwise than this model does.") from error
@@ -150,10 +155,11 @@ class GrpcServer:
             if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
                 raise FilmError(f"was refused by the server: {details}") from error
             raise ServerError(f"{self._url} answers {error.code().name}: {details}.") from error
-        probability, threshold, label = (
-            tf.make_ndarray(found[name])[0] for name in (PROBABILITY, THRESHOLD, LABEL_NAME)
+        probability, threshold, label, version = (
+            tf.make_ndarray(found[name])[0]
+            for name in (PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION)
         )
-        return Answer(float(probability), float(threshold), label.decode())
+        return Answer(float(probability), float(threshold), label.decode(), version.decode())
 
 
 class LocalModel:
@@ -188,6 +194,7 @@ class LocalModel:
             float(found[PROBABILITY][0]),
             float(found[THRESHOLD][0]),
             found[LABEL_NAME][0].numpy().decode(),
+            found[MODEL_VERSION][0].numpy().decode(),
         )
 
 

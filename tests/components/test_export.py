@@ -20,6 +20,7 @@ from components.features import (
     IMAGE_BYTES,
     LABEL,
     LABEL_NAME,
+    MODEL_VERSION,
     PATIENT,
     PROBABILITY,
     SEEN_BYTES,
@@ -157,7 +158,7 @@ class Server:
 
 
 def numpy(answer: dict[str, tf.Tensor], *more: str) -> Answer:
-    assert set(answer) == {PROBABILITY, THRESHOLD, LABEL_NAME, *more}
+    assert set(answer) == {PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, *more}
     return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
@@ -231,6 +232,7 @@ def test_an_empty_request_gets_an_empty_answer(server: Server) -> None:
             PROBABILITY: (0,),
             THRESHOLD: (0,),
             LABEL_NAME: (0,),
+            MODEL_VERSION: (0,),
         }
     answer = server.explained([])
     assert answer[HEATMAP].size == 0
@@ -403,3 +405,13 @@ def test_another_threshold_changes_labels_and_no_probability(
     answer = Server(str(tmp_path / "again")).by_examples(FILMS)
     assert answer[THRESHOLD].tolist() == [0.25] * 5
     np.testing.assert_array_equal(answer[PROBABILITY], before[PROBABILITY])
+
+
+def test_a_model_says_which_version_it_is(exported: str, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    save_calibrated(tf.saved_model.load(exported), str(path), 0.5)
+    assert Server(str(path)).by_bytes(FILMS[:2])[MODEL_VERSION].tolist() == [b"not pushed"] * 2
+    (path / "assets" / "model_version.txt").write_text("1795528462")
+    server = Server(str(path))
+    for ask in (server.by_bytes, server.by_examples, server.explained):
+        assert ask(FILMS[:2])[MODEL_VERSION].tolist() == [b"1795528462"] * 2

@@ -52,6 +52,16 @@ def test_a_version_is_whole_and_recorded(tmp_path: Path) -> None:
     assert (folder / "variables" / "variables.index").read_bytes() == b"index"
 
 
+def test_a_version_knows_its_number(tmp_path: Path) -> None:
+    assets = tmp_path / "infra" / "stamped_model" / "assets"
+    assets.mkdir(parents=True)
+    (assets / "model_version.txt").write_text("not pushed")
+    version = push(tmp_path).get_string_custom_property("pushed_version")
+    (found,) = tmp_path.glob("served/model/*/assets/model_version.txt")
+    assert found.read_text() == found.parts[-3] == version
+    assert (assets / "model_version.txt").read_text() == "not pushed"
+
+
 def test_two_pushes_in_a_second_are_two_versions(tmp_path: Path) -> None:
     first = push(tmp_path).get_string_custom_property("pushed_version")
     second = push(tmp_path).get_string_custom_property("pushed_version")

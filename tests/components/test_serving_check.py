@@ -71,6 +71,7 @@ class Careless(tf.Module):
             "probability": half,
             "threshold": half,
             "label": tf.fill(tf.shape(image_bytes), "PNEUMONIA"),
+            "model_version": tf.fill(tf.shape(image_bytes), "7"),
         }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -169,6 +170,8 @@ def test_the_warm_up_is_what_the_server_would_be_asked(finished_run: FinishedRun
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_an_answer_of_the_wrong_shape_is_refused(rows: int) -> None:
-    answer = {name: tf.zeros([rows]) for name in ("probability", "threshold", "label")}
+    answer = {
+        name: tf.zeros([rows]) for name in ("probability", "threshold", "label", "model_version")
+    }
     with pytest.raises(replay.CheckError, match="for 2 films"):
         replay.Client._read(answer, 2)

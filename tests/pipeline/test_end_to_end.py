@@ -142,6 +142,8 @@ def test_the_pushed_model_answers_as_the_evaluator_measured(finished_run: Finish
     np.testing.assert_array_equal(answer["threshold"], np.float32(metrics["threshold"]))
     wanted = np.where(expected >= metrics["threshold"], b"PNEUMONIA", b"NORMAL")
     assert answer["label"].numpy().tolist() == wanted.tolist()
+    version = str(metrics["pushed_version"]).encode()
+    assert set(answer["model_version"].numpy().tolist()) == {version}
 
 
 def test_what_was_put_aside_is_listed(finished_run: FinishedRun) -> None:

@@ -42,7 +42,12 @@ def mean(film: bytes) -> float:
 def answer(film: bytes) -> dict[str, Any]:
     probability = mean(film)
     label = "PNEUMONIA" if probability >= THRESHOLD else "NORMAL"
-    return {"probability": probability, "threshold": THRESHOLD, "label": label}
+    return {
+        "probability": probability,
+        "threshold": THRESHOLD,
+        "label": label,
+        "model_version": "7",
+    }
 
 
 class Rest(BaseHTTPRequestHandler):
@@ -124,6 +129,7 @@ class Model(tf.Module):
             "probability": probability,
             "threshold": tf.fill(tf.shape(probability), THRESHOLD),
             "label": tf.where(probability >= THRESHOLD, "PNEUMONIA", "NORMAL"),
+            "model_version": tf.fill(tf.shape(probability), "7"),
         }
 
 
@@ -148,6 +154,7 @@ def test_rest_grpc_and_the_folder_agree(rest: str, over_grpc: str, pushed: Path)
             assert found.probability == pytest.approx(level / 255, abs=1e-6)
             assert found.threshold == THRESHOLD
             assert found.label == label
+            assert found.model_version == "7"
         with pytest.raises(FilmError):
             server.ask(b"no image")
     assert {path for path, _ in Rest.seen} == {"/v1/models/pneumonia:predict"}
@@ -239,6 +246,7 @@ def test_predict_writes_what_it_shows_and_names_what_failed(
     assert [row["file"] for row in rows] == ["a.png", "b.dcm", "c.jpg", "d.png"]
     assert float(rows[0]["probability"]) == pytest.approx(0.8)
     assert float(rows[1]["probability"]) == pytest.approx(EIGHT.mean() / 255)
+    assert rows[0]["model_version"] == "7"
     assert rows[0]["error"] == rows[3]["label"] == ""
     films = json.loads(Path("out.json").read_text())["films"]
     assert films[0]["label"] == "PNEUMONIA"
