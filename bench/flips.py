@@ -16,6 +16,7 @@ import tensorflow as tf
 from scipy.special import expit, logit
 
 from bench.runs import examples, newest_model
+from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.threshold import youden_threshold
 from components.features import EVAL, IMAGE, IMAGE_BYTES, LABEL, PROBABILITY, SIGNATURE_BYTES, TEST
@@ -23,8 +24,7 @@ from components.features import EVAL, IMAGE, IMAGE_BYTES, LABEL, PROBABILITY, SI
 
 def mirrored(film: bytes) -> bytes:
     """Returns a film's mirror image as PNG."""
-    picture = cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_GRAYSCALE)
-    return bytes(cv2.imencode(".png", cv2.flip(picture, 1))[1])
+    return encode_png(cv2.flip(decode_grey(film), 1))
 
 
 def scores(serve: Any, run: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

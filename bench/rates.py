@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from bench.runs import examples, newest_model
+from components.evaluator.blanking import decode_grey
 from components.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
 from components.trainer import model, targets, training
 from components.trainer.backbone import build_backbone
@@ -60,8 +61,7 @@ def read_films(run: Path, number: int, size: int) -> Films:
     pictures = []
     for record in records:
         data = tf.train.Example.FromString(record).features.feature[IMAGE].bytes_list.value[0]
-        film = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-        pictures.append(cv2.resize(film, (size, size), interpolation=cv2.INTER_AREA))
+        pictures.append(cv2.resize(decode_grey(data), (size, size), interpolation=cv2.INTER_AREA))
     stacked = np.stack(pictures)[..., np.newaxis].astype(np.float32)
     return Films(records, stacked, np.arange(number) % 2)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from components.evaluator.champion import latest_version
 from components.features import FILE_NAME, LABEL
 
 
@@ -28,4 +29,5 @@ def films(run: Path, split: str) -> list[tuple[str, int]]:
 
 def newest_model(run: Path) -> str:
     """Returns the folder of the SavedModel that was pushed last."""
-    return str(max(run.glob("serving_model/*/*"), key=lambda path: int(path.name)))
+    (folder,) = run.glob("serving_model/[!.]*")
+    return str(folder / latest_version(str(folder)))

@@ -1,4 +1,4 @@
-"""The pipeline with one thing done otherwise that is no setting, since it did not pay.
+"""The pipeline with one thing done otherwise that is no setting, to see whether it would pay.
 
     python -m bench.variants label-smoothing --data holdouts/1 --output runs/smoothing-1
     python -m bench.variants weight-averaging --data holdouts/1 --output runs/averaging-1

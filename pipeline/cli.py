@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import BadFilmsError, InputError
 from pipeline.client import DEFAULT_SERVER, TOKEN_VARIABLE
-from pipeline.run_folder import RunFolder, locked
+from pipeline.run_folder import RunFolder, locked, replace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -223,7 +223,7 @@ def _report(options: argparse.Namespace) -> int:
     path = options.output or Path(_COMPARISON)
     page = compare([folder.root for folder in folders], contents)
     try:
-        store.replace(path, page)
+        replace(path, page)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from error
     print(path.resolve())

@@ -45,6 +45,13 @@ class RunFolder:
         return self.root / "config.yaml"
 
 
+def replace(path: Path, text: str) -> None:
+    """Writes a file as a whole, or leaves the one before."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
 @contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
     """Makes the run folder and keeps other runs out of it meanwhile.

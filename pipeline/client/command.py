@@ -27,6 +27,7 @@ from pipeline.client.client import Client, Reading
 from pipeline.client.errors import ServerError
 from pipeline.client.films import find_films
 from pipeline.client.servers import LocalModel, Server, connect
+from pipeline.run_folder import replace
 
 _NOTICE = "Decision support, not a medical device. A physician decides."
 _COLUMNS = ("file", PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, "error")
@@ -127,10 +128,7 @@ def as_json(readings: Sequence[Reading]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes the file, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        replace(path, text)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from error

@@ -13,6 +13,7 @@ import pydicom
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from pipeline.client.errors import FilmError
+from pipeline.config import ExampleGenConfig
 
 _MAGIC = slice(128, 132)
 # Computed, digital and digitised radiographs: DICOM PS3.3, C.7.3.1.1.1.
@@ -20,7 +21,8 @@ _MODALITIES = ("CR", "DX", "RG")
 _BODY_PARTS = ("CHEST", "THORAX", "LUNG")
 _FRONTAL = ("AP", "PA")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
-_MAX_PIXELS = 50_000_000
+# As of a film for training.
+_MAX_PIXELS = ExampleGenConfig().max_pixels
 _PALETTE = "PALETTE COLOR"
 
 

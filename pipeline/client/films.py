@@ -7,9 +7,10 @@ from pathlib import Path
 from components.errors import InputError
 from pipeline.client import dicom
 from pipeline.client.errors import FilmError
+from pipeline.config import ExampleGenConfig
 
 # As the pipeline takes them for training; a larger file is no film.
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = ExampleGenConfig().max_bytes
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 

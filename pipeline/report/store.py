@@ -11,7 +11,7 @@ from typing import Any
 from components.errors import InputError
 from pipeline.report.content import Content
 from pipeline.report.render import render
-from pipeline.run_folder import RunFolder
+from pipeline.run_folder import RunFolder, replace
 
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
@@ -72,13 +72,6 @@ def load(folder: RunFolder) -> Content:
             "again, and what has not changed comes from the cache."
         ) from error
     return dataclasses.replace(content, pictures=pictures)
-
-
-def replace(path: Path, text: str) -> None:
-    """Writes a file as a whole, or leaves the one before."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def without_nan(value: Any) -> Any:
