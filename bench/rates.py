@@ -13,11 +13,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -26,7 +26,7 @@ from components.evaluator.blanking import decode_grey
 from components.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
 from components.trainer import model, targets, training
 from components.trainer.backbone import build_backbone
-from components.trainer.frozen import BFLOAT16, FrozenLayer, precision
+from components.trainer.frozen import FrozenLayer, precision, resolved
 from components.trainer.settings import Settings
 from pipeline.config import load_config
 from pipeline.graph import trainer_settings
@@ -34,6 +34,7 @@ from pipeline.graph import trainer_settings
 _BATCH = 32
 _ROUNDS = 7
 _STEPS = 24
+Batch = tuple[tf.Tensor, tf.Tensor]
 
 
 class Films(NamedTuple):
@@ -83,14 +84,14 @@ def rates(ways: Mapping[str, Callable[[], object]], films: int) -> dict[str, flo
     return {name: films / statistics.median(taken) for name, taken in seconds.items()}
 
 
-def in_bfloat16(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Returns what calls it as the Trainer does, in bfloat16 where the processor has it.
+def computed_in(name: str, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Returns what calls it as the Trainer does, in a precision.
 
     TensorFlow looks at this at each call, not when it traces.
     """
 
     def within(argument: Any) -> Any:
-        with precision(BFLOAT16):
+        with precision(name):
             return call(argument)
 
     return within
@@ -104,7 +105,7 @@ def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, flo
     plain = tf.function(lambda batch: whole(batch, training=False), reduce_retracing=True)
     served = tf.saved_model.load(newest_model(run))
     serve = served.signatures[SIGNATURE_EXAMPLES]
-    frozen = in_bfloat16(FrozenLayer(whole).call)
+    frozen = computed_in(settings.precision, FrozenLayer(whole).call)
 
     def each(call: Callable[[Any], Any], data: Any) -> Callable[[], object]:
         batches = [tf.constant(data[start : start + _BATCH]) for start in (0, _BATCH)]
@@ -119,42 +120,66 @@ def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, flo
 
 
 def tuning_rates(run: Path, backbone: str, settings: Settings) -> dict[str, Any]:
-    """Returns the rates of training steps with the last stage tuned, and the losses they reach."""
-    films = read_films(run, 8 * _BATCH, settings.net_size)
-    target = targets.encode(films.labels, [""] * len(films.labels), ["pneumonia"])
-    batches = [
-        (tf.constant(films.pictures[rows]), tf.constant(target[rows]))
-        for rows in np.array_split(np.arange(len(films.labels)), 8)
-    ]
+    """Returns the rates of training steps with the last stage tuned, and the losses they reach.
 
-    def build() -> tuple[Any, keras.Model, keras.Model]:
-        parts = build_backbone(backbone, settings.net_size, settings.seed, settings.fine_tune)
-        head = model.build_head(parts.tail.output_shape[-1], 1, settings)
-        return parts.trunk, parts.tail, head
-
-    trunk, tail, head = build()
-    plain = model.compiled(model.on(trunk, model.on(tail, head)), settings, _STEPS)
-    trunk, tail, head = build()
-    tuned = model.compiled(model.on(FrozenLayer(trunk), model.on(tail, head)), settings, _STEPS)
-    tuned.optimizer.build(tuned.trainable_variables)
-    step = in_bfloat16(training.train_step(tuned))
-    step(batches[0])
-    losses: dict[str, list[float]] = {"plain": [float(plain.train_on_batch(*batches[0]))]}
-    losses["trainer"] = []
-    seconds: dict[str, list[float]] = {"plain": [], "trainer": []}
-    for batch in itertools.islice(itertools.cycle(batches), 1, _STEPS):
-        started = time.perf_counter()
-        # Keras gives the mean since it began, ours the batch's sum.
-        plain.reset_metrics()
-        losses["plain"].append(float(plain.train_on_batch(*batch)))
-        middle = time.perf_counter()
-        losses["trainer"].append(float(step(batch)[0]) / _BATCH)
-        seconds["plain"].append(middle - started)
-        seconds["trainer"].append(time.perf_counter() - middle)
+    Plain Keras, the Trainer's step on pictures of the same size, and on those that it trains on.
+    """
+    batches = {
+        "plain": _batches(run, settings.net_size),
+        "trainer": _batches(run, settings.net_size),
+        "trainer_views": _batches(run, settings.view_size),
+    }
+    steps = {
+        "plain": _plain_step(backbone, settings),
+        "trainer": _trainer_step(backbone, settings, settings.net_size),
+        "trainer_views": _trainer_step(backbone, settings, settings.view_size),
+    }
+    losses: dict[str, list[float]] = {name: [] for name in steps}
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(_STEPS):
+        for name, step in steps.items():
+            batch = batches[name][number % len(batches[name])]
+            started = time.perf_counter()
+            losses[name].append(step(batch))
+            if number:  # the first one traces
+                seconds[name].append(time.perf_counter() - started)
     return {
         **{name: _BATCH / statistics.median(taken) for name, taken in seconds.items()},
         "loss": {name: statistics.mean(found[-8:]) for name, found in losses.items()},
     }
+
+
+def _batches(run: Path, size: int) -> list[Batch]:
+    films = read_films(run, 8 * _BATCH, size)
+    target = targets.encode(films.labels, [""] * len(films.labels), ["pneumonia"])
+    return [
+        (tf.constant(films.pictures[rows]), tf.constant(target[rows]))
+        for rows in np.array_split(np.arange(len(films.labels)), 8)
+    ]
+
+
+def _plain_step(backbone: str, settings: Settings) -> Callable[[Batch], float]:
+    """Returns Keras' own step, which gives the loss of a batch."""
+    parts = build_backbone(backbone, settings.net_size, settings.seed, settings.fine_tune)
+    head = model.build_head(parts.tail.output_shape[-1], 1, settings)
+    net = model.compiled(model.on(parts.trunk, model.on(parts.tail, head)), settings, _STEPS)
+
+    def step(batch: Batch) -> float:
+        net.reset_metrics()  # else it gives the mean since it began
+        return float(net.train_on_batch(*batch))
+
+    return step
+
+
+def _trainer_step(backbone: str, settings: Settings, size: int) -> Callable[[Batch], float]:
+    """Returns the Trainer's step, which gives the loss of a batch."""
+    parts = build_backbone(backbone, size, settings.seed, settings.fine_tune)
+    head = model.build_head(parts.tail.output_shape[-1], 1, settings)
+    top = model.on(parts.tail, head)
+    net = model.compiled(model.on(FrozenLayer(parts.trunk), top), settings, _STEPS)
+    net.optimizer.build(net.trainable_variables)
+    step = computed_in(settings.precision, training.train_step(net))
+    return lambda batch: float(step(batch)[0]) / _BATCH
 
 
 def main() -> int:
@@ -164,10 +189,13 @@ def main() -> int:
     parser.add_argument("--backbone", required=True, help="a Keras model file")
     options = parser.parse_args()
     settings = trainer_settings(load_config("default"), "")
+    # Found once: inside it would be found again with every batch.
+    settings = replace(settings, precision=resolved(settings.precision))
     print(
         json.dumps(
             {
                 "forward": forward_rates(options.run, options.backbone, settings),
+                "precision": settings.precision,
                 "tuning": tuning_rates(options.run, options.backbone, settings),
             }
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from components.errors import InputError
 from components.evaluator.champion import latest_version
 from components.features import FILE_NAME, LABEL
 
@@ -14,6 +15,18 @@ def examples(run: Path, split: str) -> Iterator[bytes]:
     (folder,) = run.glob(f"artifacts/ChestXrayExampleGen/examples/*/Split-{split}")
     files = sorted(str(path) for path in folder.iterdir())
     yield from tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+
+
+def transformed_files(run: Path, split: str) -> list[str]:
+    """Returns the files of Examples that Transform wrote of a split, in order.
+
+    Raises:
+        InputError: the folder is of no run, or its Transform has not run, or more than once.
+    """
+    folders = list(run.glob(f"artifacts/Transform/transformed_examples/*/Split-{split}"))
+    if len(folders) != 1:
+        raise InputError(f"{run} holds what {len(folders)} runs of Transform wrote, not one.")
+    return sorted(str(path) for path in folders[0].iterdir())
 
 
 def films(run: Path, split: str) -> list[tuple[str, int]]:

@@ -168,7 +168,8 @@ def tables(found: dict[str, Any]) -> str:
     image = per_film["ChestXrayExampleGen"] + per_film["Transform"]
     idle = found["overhead"]
     start = idle["seconds"] - sum(idle["timings"].values())
-    host = ", ".join(f"{key} {value}" for key, value in found["machine"].items())
+    computed = {**found["machine"], "training computes in": found["net"]["precision"]}
+    host = ", ".join(f"{key} {value}" for key, value in computed.items())
     rows = [
         host,
         "",
@@ -186,6 +187,8 @@ def tables(found: dict[str, Any]) -> str:
         f"| training step of conv5, films/s | {tuning['trainer']:.1f} | {tuning['plain']:.1f} "
         f"| {tuning['trainer'] / tuning['plain']:.2f} |",
         f"| its mean loss | {tuning['loss']['trainer']:.3f} | {tuning['loss']['plain']:.3f} | |",
+        f"| the same on the smaller views of the recipe, films/s | {tuning['trainer_views']:.1f} "
+        f"| {tuning['plain']:.1f} | {tuning['trainer_views'] / tuning['plain']:.2f} |",
         f"| ingest and Transform, ms a film | {image * 1e3:.1f} | {opencv * 1e3:.1f} "
         f"| {opencv / image:.2f} |",
         "",

@@ -119,8 +119,18 @@ class TrainerConfig(_Section):
         description="augmented views of each film that a frozen net sees, once each; null: a new "
         "view every epoch",
     )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="of convolutions in training; bfloat16 where the CPU has it"
+    train_size: int | None = Field(
+        None,
+        ge=32,
+        le=1024,
+        validate_default=True,
+        description="side in pixels to which random views are shrunk for training; null: as large "
+        "as what the net sees in use",
+    )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="of convolutions in training; bfloat16 where the CPU has it; auto: whichever "
+        "this machine computes faster",
     )
     distribution: Literal["none", "mirrored", "multi_worker"] = Field(
         "none",
@@ -136,6 +146,13 @@ class TrainerConfig(_Section):
                 "Input should be null where trainer.fine_tune is set, since a net in training "
                 "gives new features every epoch"
             )
+        return value
+
+    @field_validator("train_size")
+    @classmethod
+    def _views_kept_are_of_full_size(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("views") is not None:
+            raise ValueError("Input should be null where trainer.views is set")
         return value
 
     @field_validator("backbone")

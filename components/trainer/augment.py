@@ -33,20 +33,23 @@ def central(pictures: tf.Tensor, size: int) -> tf.Tensor:
     return pictures[:, start : start + size, start : start + size]
 
 
-def augment(pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, size: int) -> tf.Tensor:
+def augment(
+    pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, seen: int, size: int
+) -> tf.Tensor:
     """Returns one rotated, shifted, zoomed, cut out, brightened view of each film.
 
     Args:
         pictures: float32 [N, P, P, 1], 0 to 255.
         draws: float32 [N, DRAWS], -1 to 1, see `draw_view`.
         bounds: how far each change may go.
+        seen: side, in pixels, of the middle that evaluation sees.
         size: side of the views in pixels.
 
     Returns:
         float32 [N, size, size, 1], 0 to 255; what comes in from outside the film is black.
     """
     side = float(pictures.shape[1])
-    window, middle = _window(draws, bounds, side, float(size))
+    window, middle = _window(draws, bounds, side, float(seen))
     views = tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures,
         transforms=_projection(
@@ -72,14 +75,14 @@ def augment(pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, size: i
 
 
 def _window(
-    draws: tf.Tensor, bounds: Augmentation, side: float, size: float
+    draws: tf.Tensor, bounds: Augmentation, side: float, seen: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns side [N] and centre (right, down) [N, 2] of the squares to cut out, in pixels."""
     if bounds.min_area is None:
         still = tf.zeros_like(draws[:, 0])
         # As `central` cuts it.
-        middle = (side - size) // 2 + (size - 1.0) / 2.0
-        return still + size, tf.stack([still, still], axis=1) + middle
+        middle = (side - seen) // 2 + (seen - 1.0) / 2.0
+        return still + seen, tf.stack([still, still], axis=1) + middle
     area = 1.0 - (1.0 - bounds.min_area) * (draws[:, 7] + 1.0) / 2.0
     window = side * tf.sqrt(area)
     room = (side - window) / 2.0

@@ -26,7 +26,7 @@ def check_backbone(backbone: str) -> None:
         InputError: the file is missing or damaged, or the download failed.
     """
     if backbone == IMAGENET:
-        _imagenet(224)
+        _imagenet()
     elif backbone != RANDOM:
         _check_file(backbone)
 
@@ -46,10 +46,22 @@ class Backbone(NamedTuple):
         trunk: frozen, from grey pictures, float32 [N, S, S, 1], 0 to 255, to where the tail begins.
         tail: from there to pooled features, float32 [N, C]; what is trained of it is trainable,
             and its BatchNorm stays in inference mode.
+        source: where the net came from.
+        halves: the nets inside the two, as they were cut; None where nothing follows the cut.
     """
 
     trunk: keras.Model
     tail: keras.Model
+    source: str
+    halves: tuple[keras.Model, keras.Model | None]
+
+    def resized(self, size: int) -> "Backbone":
+        """Returns the same net, with the same weights, for pictures of another side in pixels.
+
+        Raises:
+            InputError: the net does not take them.
+        """
+        return _assemble(self.source, *self.halves, size)
 
 
 def build_backbone(
@@ -75,24 +87,30 @@ def build_backbone(
             f"trainer.crop gives {net_size}."
         )
     if backbone == IMAGENET:
-        net = _imagenet(net_size)
+        net = _imagenet()
     elif backbone == RANDOM:
         keras.utils.set_random_seed(seed)
-        net = _resnet50(net_size, weights=None)
+        net = _resnet50(weights=None)
     else:
         net = _load_file(backbone)
     net.trainable = False
-    trunk_net, tail_net = _cut(net, fine_tune)
-    grey = keras.Input((net_size, net_size, 1), name="grey")
+    return _assemble(backbone, *_cut(net, fine_tune), net_size)
+
+
+def _assemble(
+    source: str, trunk_net: keras.Model, tail_net: keras.Model | None, size: int
+) -> Backbone:
+    """Puts the two halves of a net behind grey pictures of a side in pixels."""
+    grey = keras.Input((size, size, 1), name="grey")
     colour = keras.layers.Concatenate(name="three_channels")([grey, grey, grey])
     try:
-        if net.input_shape[-1] == 1:  # Keras would notice only when the net runs
+        if trunk_net.input_shape[-1] == 1:  # Keras would notice only when the net runs
             raise ValueError("a net for grey pictures")
         stem = trunk_net(keras.applications.resnet50.preprocess_input(colour), training=False)
     except ValueError as error:
         raise InputError(
-            f"{_SETTING}: the net in {backbone} does not take pictures of {net_size} x "
-            f"{net_size} x 3: it expects {net.input_shape}."
+            f"{_SETTING}: the net in {source} does not take pictures of {size} x {size} x 3: it "
+            f"expects {trunk_net.input_shape}."
         ) from error
     start = keras.Input(stem.shape[1:], name="stem")
     # A model needs a layer, also where there is nothing left to do.
@@ -101,11 +119,14 @@ def build_backbone(
         features = keras.layers.GlobalAveragePooling2D(name=POOL)(features)
     if len(features.shape) != 2 or features.shape[-1] is None:
         raise InputError(
-            f"{_SETTING}: the net in {backbone} gives {tuple(features.shape)}, which is neither "
+            f"{_SETTING}: the net in {source} gives {tuple(features.shape)}, which is neither "
             "(N, H, W, C) nor (N, C)."
         )
     return Backbone(
-        keras.Model(grey, stem, name="trunk"), keras.Model(start, features, name="tail")
+        keras.Model(grey, stem, name="trunk"),
+        keras.Model(start, features, name="tail"),
+        source,
+        (trunk_net, tail_net),
     )
 
 
@@ -147,15 +168,15 @@ def _cut(net: keras.Model, fine_tune: str | None) -> tuple[keras.Model, keras.Mo
     return trunk, tail
 
 
-def _resnet50(net_size: int, weights: str | None) -> keras.Model:
+def _resnet50(weights: str | None) -> keras.Model:
     return keras.applications.ResNet50(
-        include_top=False, weights=weights, input_shape=(net_size, net_size, 3)
+        include_top=False, weights=weights, input_shape=(None, None, 3)
     )
 
 
-def _imagenet(net_size: int) -> keras.Model:
+def _imagenet() -> keras.Model:
     try:
-        return _resnet50(net_size, weights="imagenet")
+        return _resnet50(weights="imagenet")
     except Exception as error:  # urllib's, Keras' and h5py's errors alike: no weights
         raise InputError(
             f"{_SETTING} is 'imagenet', but Keras could not get its weights ({error}): set "

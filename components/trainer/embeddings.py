@@ -35,7 +35,8 @@ def views(split: Split, settings: Settings, view: int | None) -> tf.data.Dataset
     def cut(pictures: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         if view is None:
             return central(pictures, settings.net_size)
-        return augment(pictures, draws, settings.augmentation, settings.net_size)
+        seen = settings.net_size
+        return augment(pictures, draws, settings.augmentation, seen, seen)
 
     size = settings.input_size
     return (

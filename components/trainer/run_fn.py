@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -51,7 +52,7 @@ def run_fn(fn_args: FnArgs) -> None:
     tf.io.gfile.makedirs(fn_args.model_run_dir)
 
     with strategy.scope(), precision(settings.precision):
-        trained = _Training(settings, train, evaluation, folder)
+        trained = Training(settings, train, evaluation, folder)
         trained.run(os.path.join(fn_args.model_run_dir, "logs", worker_name()))
         if not is_chief():
             return
@@ -66,7 +67,7 @@ def run_fn(fn_args: FnArgs) -> None:
     shutil.rmtree(folder)
 
 
-class _Training:
+class Training:
     """One net in training: its parts, its data, and what came of it.
 
     What is frozen for good runs once over what it sees again: the eval split, and, where nothing
@@ -114,7 +115,7 @@ class _Training:
         )
         started = time.monotonic()
         scored = tf.function(model.pneumonia_scorer(top))
-        trained = top if cached else model.on(frozen, top)
+        trained = top if cached else self._on_views(frozen, top)
         steps = settings.epochs * balance.steps_per_epoch(self._sizes(), settings.batch_size)
         self.history = training.fit_epochs(
             model.compiled(trained, settings, steps),
@@ -126,6 +127,14 @@ class _Training:
             log_dir,
         )
         self.cost = self._costs(embeddings, time.monotonic() - started)
+
+    def _on_views(self, frozen: FrozenLayer, top: keras.Model) -> keras.Model:
+        """Returns the net, from pictures of the size that it is trained on."""
+        size = self._settings.view_size
+        if size == self._settings.net_size:
+            return model.on(frozen, top)
+        resized = self.backbone.resized(size)
+        return model.on(FrozenLayer(resized.trunk), model.on(resized.tail, self.head))
 
     def _sizes(self) -> list[int]:
         return [len(rows) for rows in self._groups]
@@ -150,7 +159,8 @@ class _Training:
         def cut(
             pictures: tf.Tensor, draws: tf.Tensor, wanted: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor]:
-            return augment(pictures, draws, settings.augmentation, settings.net_size), wanted
+            seen, size = settings.net_size, settings.view_size
+            return augment(pictures, draws, settings.augmentation, seen, size), wanted
 
         groups = [records(self._train, rows) for rows in self._groups]
         return balanced(groups, load).map(cut).prefetch(1)

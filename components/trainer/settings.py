@@ -46,6 +46,7 @@ class Settings:
     work_dir: str
     normalize_features: bool = False
     crop: float = 1.0
+    train_size: int | None = None
     target: str = "label"
     fine_tune: str | None = None
     schedule: str = "constant"
@@ -57,6 +58,11 @@ class Settings:
     def net_size(self) -> int:
         """Side, in pixels, of the middle of the picture that the net sees."""
         return round(self.crop * self.input_size)
+
+    @property
+    def view_size(self) -> int:
+        """Side, in pixels, of the random views of a net that is trained."""
+        return self.train_size or self.net_size
 
     def to_custom_config(self) -> dict[str, Any]:
         """Returns the form in which the settings travel to `run_fn`."""

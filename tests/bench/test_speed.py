@@ -5,7 +5,6 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.flips import mirrored
 from bench.plain import read
 from bench.speed import last_json, timed, write_films
 
@@ -37,13 +36,6 @@ def test_the_plain_way_pads_to_a_square(tmp_path: Path) -> None:
     wanted[:, 2:7] = 200
     np.testing.assert_array_equal(pictures, wanted)
     assert labels.tolist() == [1.0]
-
-
-def test_a_mirror_image_is_turned_left_to_right() -> None:
-    film = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    data = bytes(cv2.imencode(".png", film)[1])
-    found = cv2.imdecode(np.frombuffer(mirrored(data), np.uint8), cv2.IMREAD_GRAYSCALE)
-    np.testing.assert_array_equal(found, film[:, ::-1])
 
 
 def test_a_program_that_fails_says_why() -> None:

@@ -47,10 +47,14 @@ def drawn(
 
 
 def augmented_batch(
-    pictures: np.ndarray, limits: Augmentation, draws: np.ndarray, size: int
+    pictures: np.ndarray,
+    limits: Augmentation,
+    draws: np.ndarray,
+    size: int,
+    seen: int | None = None,
 ) -> np.ndarray:
     batch = tf.constant(pictures, tf.float32)[..., tf.newaxis]
-    out = augment(batch, tf.constant(draws), limits, size)
+    out = augment(batch, tf.constant(draws), limits, seen or size, size)
     assert out.dtype == tf.float32
     assert out.shape == (len(pictures), size, size, 1)
     return out.numpy()[..., 0]
@@ -185,8 +189,17 @@ def test_the_central_part_is_the_view_that_nothing_changes(side: int, size: int)
     middle = central(batch, size).numpy()
     assert middle.shape == (2, size, size, 1)
     np.testing.assert_array_equal(middle[0, ..., 0], expected)
-    still = augment(batch, tf.zeros([2, DRAWS]), bounds(10, 0.1, 0.1, 0.1, 0.1), size)
+    still = augment(batch, tf.zeros([2, DRAWS]), bounds(10, 0.1, 0.1, 0.1, 0.1), size, size)
     np.testing.assert_allclose(still, middle, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [14, 28])
+def test_what_evaluation_sees_is_shrunk_to_the_view(size: int) -> None:
+    # The middle 28 of 32 pixels; between which of them a pixel of the view lies, by hand.
+    (out,) = augmented_batch(film()[np.newaxis], bounds(), drawn()[np.newaxis], size, seen=28)
+    middle = film()[2:30, 2:30]
+    halved = (middle[::2, ::2] + middle[1::2, ::2] + middle[::2, 1::2] + middle[1::2, 1::2]) / 4
+    np.testing.assert_allclose(out, {28: middle, 14: halved}[size], atol=1e-3)
 
 
 CORNERS = [

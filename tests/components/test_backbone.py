@@ -240,6 +240,38 @@ def test_resnet50_is_cut_before_its_last_stage(resnet: Backbone) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=np.abs(expected).max() * 1e-5)
 
 
+@pytest.mark.parametrize("fine_tune", [None, "second"])
+def test_another_size_has_the_same_weights(tmp_path: Path, fine_tune: str | None) -> None:
+    net = save(tmp_path / "net.keras", two_stages, side=None)
+    cut = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune=fine_tune)
+    other = cut.resized(20)
+    assert (cut.trunk.input_shape, other.trunk.input_shape) == (
+        (None, 32, 32, 1),
+        (None, 20, 20, 1),
+    )
+    small = pictures()[:, :20, :20]
+
+    def expected() -> np.ndarray:
+        return outputs(net, np.repeat(small, 3, axis=-1) - MEANS).mean(axis=(1, 2))
+
+    np.testing.assert_allclose(outputs(other, small), expected(), rtol=1e-4, atol=1e-4)
+    # What is trained at one size is there at the other.
+    if fine_tune:
+        before = outputs(other, small)
+        weight = cut.tail.trainable_weights[0]
+        weight.assign(np.array(weight) + 0.5)
+        assert np.abs(outputs(other, small) - before).max() > 0.01
+        assert [w.path for w in other.tail.trainable_weights] == [
+            w.path for w in cut.tail.trainable_weights
+        ]
+
+
+def test_a_net_of_one_size_names_the_other(net_file: str) -> None:
+    net = build_backbone(net_file, SIZE, seed=1)
+    with pytest.raises(InputError, match=r"net.keras does not take pictures of 20 x 20 x 3"):
+        net.resized(20)
+
+
 def test_a_sequential_net_is_cut(tmp_path: Path) -> None:
     keras.utils.set_random_seed(3)
     layers = [
@@ -435,14 +467,15 @@ def test_imagenet_asks_keras_for_its_weights_without_the_top(
 ) -> None:
     asked = []
 
-    def fake(include_top: bool, weights: str, input_shape: tuple[int, int, int]) -> keras.Model:
+    def fake(include_top: bool, weights: str, input_shape: tuple[None, None, int]) -> keras.Model:
         asked.append((include_top, weights, input_shape))
         colour = keras.Input(input_shape)
         return keras.Model(colour, keras.layers.Conv2D(5, 3)(colour))
 
     monkeypatch.setattr(keras.applications, "ResNet50", fake)
     assert build_backbone("imagenet", SIZE, seed=1).tail.output_shape == (None, 5)
-    assert asked == [(False, "imagenet", (SIZE, SIZE, 3))]
+    # Of no one size, since training may see another one than use does.
+    assert asked == [(False, "imagenet", (None, None, 3))]
 
 
 def test_checking_random_weights_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

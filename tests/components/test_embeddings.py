@@ -217,7 +217,9 @@ def test_a_view_is_the_film_augmented_by_its_name_and_the_views_number(
         names = [name_of(row, "train") for row in range(70)]
         draws = tf.stack([draw_view(tf.constant(name), number, 4) for name in names])
         films = np.stack([film(row, "train") for row in range(70)])[..., np.newaxis]
-        pictures = augment(tf.constant(films, tf.float32), draws, MOVING, NET_SIDE).numpy()
+        pictures = augment(
+            tf.constant(films, tf.float32), draws, MOVING, NET_SIDE, NET_SIDE
+        ).numpy()
         np.testing.assert_allclose(view, forward(backbone, list(pictures)), rtol=1e-4)
     # The eval split is never changed.
     expected = forward(backbone, [seen(n, "eval") for n in range(5)])

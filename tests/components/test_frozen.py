@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer import frozen
-from components.trainer.frozen import FrozenLayer, freeze, precision
+from components.trainer.frozen import FrozenLayer, faster_precision, freeze, precision
 
 SIDE = 12
 OPTION = "auto_mixed_precision_onednn_bfloat16"
@@ -125,6 +125,40 @@ def test_the_precision_is_of_the_block(before: bool, name: str, within: bool) ->
     with precision(name):
         assert option() is within
     assert option() is before
+
+
+@pytest.mark.parametrize(
+    ("float32", "bfloat16", "chosen"),
+    [
+        ([1.0, 1.0, 1.0], [0.5, 0.5, 0.5], "bfloat16"),
+        ([1.0, 1.0, 1.0], [1.6, 1.5, 1.7], "float32"),
+        # A little faster is not worth it, and one slow round says nothing.
+        ([1.0, 1.0, 1.0], [0.9, 0.9, 0.9], "float32"),
+        ([9.0, 1.0, 9.0], [1.1, 1.0, 1.1], "float32"),
+        ([1.0, 1.0, 1.0], [9.0, 0.5, 9.0], "bfloat16"),
+    ],
+)
+def test_the_precision_is_the_faster_one(
+    float32: list[float], bfloat16: list[float], chosen: str
+) -> None:
+    left = {True: list(bfloat16), False: list(float32)}
+    assert faster_precision(lambda: left[bool(option())].pop(0)) == chosen
+    assert left == {True: [], False: []}
+    assert option() is False
+
+
+def test_auto_is_what_this_machine_computes_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds in (0.1, 2.0):
+        monkeypatch.setattr(
+            frozen, "_convolution_seconds", lambda seconds=seconds: seconds if option() else 1.0
+        )
+        with precision("auto"):
+            assert option() is (seconds < 1.0)
+        assert option() is False
+
+
+def test_the_work_that_is_timed_takes_time() -> None:
+    assert 0.0 < frozen._convolution_seconds() < 60.0
 
 
 def test_the_precision_comes_back_after_an_error() -> None:

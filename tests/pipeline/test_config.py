@@ -9,7 +9,7 @@ from pipeline.config import PRESETS, Config, load_config
 
 def test_seed_is_the_default_to_the_letter() -> None:
     # But for how exactly the frozen net is computed.
-    assert load_config("seed").trainer.precision == "bfloat16"
+    assert load_config("seed").trainer.precision == "auto"
     assert load_config("seed", ["trainer.precision=float32"]) == Config()
     trainer = load_config("seed").trainer
     assert (trainer.backbone, trainer.dense_units, trainer.dropout) == ("imagenet", 128, 0.5)
@@ -35,7 +35,8 @@ def test_the_default_trains_the_last_stage_on_cut_outs() -> None:
     assert trainer.patience == trainer.epochs == 6
     assert trainer.batch_size == 32
     assert (trainer.learning_rate, trainer.schedule) == (0.0003, "cosine")
-    assert (trainer.weight_decay, trainer.precision) == (0.0001, "bfloat16")
+    assert (trainer.weight_decay, trainer.precision) == (0.0001, "auto")
+    assert trainer.train_size == 160
     assert trainer.augmentation.model_dump() == {
         "rotation": 0.0,
         "shift": 0.0,
@@ -62,7 +63,8 @@ def test_the_demo_needs_no_download_and_keeps_the_net_frozen() -> None:
 
 
 def test_views_belong_to_a_frozen_net() -> None:
-    frozen = load_config("default", ["trainer.fine_tune=null", "trainer.views=2"]).trainer
+    changes = ["trainer.fine_tune=null", "trainer.views=2", "trainer.train_size=null"]
+    frozen = load_config("default", changes).trainer
     assert (frozen.fine_tune, frozen.views) == (None, 2)
     assert load_config("seed", ["trainer.fine_tune=conv5", "trainer.views=null"]).trainer.views is (
         None
@@ -132,7 +134,9 @@ def test_a_backbone_file_is_found_from_anywhere(
         ("trainer.target=kind", "trainer.target is 'kind': input should be 'label' or 'subtype'"),
         ("trainer.schedule=step", "is 'step': input should be 'constant' or 'cosine'"),
         ("trainer.weight_decay=-1", "trainer.weight_decay is -1: input should be greater than or"),
-        ("trainer.precision=float16", "'float16': input should be 'float32' or 'bfloat16'"),
+        ("trainer.precision=float16", "'float16': input should be 'float32', 'bfloat16' or 'auto'"),
+        ("trainer.train_size=160", "trainer.train_size is 160: input should be null where traine"),
+        ("trainer.train_size=31", "train_size is 31: input should be greater than or equal to 32"),
         ("trainer.distribution=tpu", "is 'tpu': input should be 'none', 'mirrored' or 'multi_wor"),
         ("trainer.dense_units=0", "trainer.dense_units is 0: input should be greater than or eq"),
         ("trainer.augmentation.min_area=0", "min_area is 0: input should be greater than 0"),

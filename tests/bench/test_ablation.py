@@ -1,0 +1,173 @@
+import json
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import FinishedRun
+
+from bench import ablation
+from bench.ablation import Found, averaged, main, patients, smoothed_loss, undersampled
+from components.trainer import model, targets
+from components.trainer.settings import Augmentation, Settings
+
+SETTINGS = Settings(
+    backbone="none",
+    input_size=32,
+    seed=1,
+    epochs=3,
+    batch_size=4,
+    learning_rate=0.5,
+    dense_units=None,
+    dropout=0.0,
+    patience=1,
+    views=None,
+    augmentation=Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, False),
+    work_dir="",
+)
+
+
+def test_smoothing_by_hand() -> None:
+    # Probabilities 1/2, 1/4, 1/4; the target is the first, then either of the others.
+    logits = np.log([[2.0, 1.0, 1.0]] * 2).astype(np.float32)
+    target = np.array([[1, 0, 0], [0, 1, 1]], np.float32)
+    everywhere = (math.log(2) + 2 * math.log(4)) / 3
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(smoothed_loss(target, logits)),
+        [0.9 * math.log(2) + 0.1 * everywhere] * 2,
+        rtol=1e-6,
+    )
+
+
+def test_smoothing_of_one_logit_is_keras_own() -> None:
+    logits = np.array([[2.0], [-1.0], [0.0]], np.float32)
+    target = np.array([[1.0], [1.0], [0.0]], np.float32)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(smoothed_loss(target, logits)),
+        keras.losses.binary_crossentropy(target, logits, from_logits=True, label_smoothing=0.1),
+        rtol=1e-5,
+    )
+
+
+def test_the_average_takes_the_weights_place_at_the_end_of_each_epoch() -> None:
+    net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    net = averaged(net, SETTINGS, steps=6)
+    (weight,) = net.trainable_variables
+    weight.assign([[0.0]])
+    net.optimizer.build([weight])
+    seen = []
+    for _ in range(2):
+        net.optimizer.apply([np.array([[1.0]], np.float32)], [weight])
+        seen.append(float(keras.ops.convert_to_numpy(weight)[0, 0]))
+    # Adam's steps are of the learning rate. The average starts at the first step's weight.
+    assert seen[0] == pytest.approx(-0.5, abs=1e-4)
+    assert seen[1] == pytest.approx(0.99 * -0.5 + 0.01 * -1.0, abs=1e-4)
+
+
+def test_undersampling_keeps_as_many_pneumonias_as_normal_films_in_their_proportions() -> None:
+    kinds = [0] * 6 + [1] * 12 + [2] * 6
+    target = np.eye(3, dtype=np.float32)[kinds]
+    normal, bacteria, virus = undersampled(target)
+    assert normal.tolist() == list(range(6))
+    assert (len(set(bacteria)), len(set(virus))) == (4, 2)
+    assert set(bacteria) <= set(range(6, 18))
+    assert set(virus) <= set(range(18, 24))
+    # The same ones each time; all of them where they are fewer.
+    assert [rows.tolist() for rows in undersampled(target)[1:]] == [
+        bacteria.tolist(),
+        virus.tolist(),
+    ]
+    assert sorted(undersampled(np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 2]])[1]) == [3]
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "function"),
+    [
+        ("labels smoothed", targets, "loss"),
+        ("weights averaged", model, "compiled"),
+        ("undersampled", targets, "groups"),
+    ],
+)
+def test_a_change_is_undone_after_its_row(name: str, place: object, function: str) -> None:
+    before = getattr(place, function)
+    with ablation.ROWS[name].change():
+        assert getattr(place, function) is not before
+    assert getattr(place, function) is before
+
+
+def test_rows_are_trained_once_and_held_against_the_first(
+    finished_run: FinishedRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["--run", str(finished_run.output), "--output", str(tmp_path)]
+    arguments += ["--set", "trainer.epochs=1", "default", "labels smoothed"]
+    assert main(arguments) == 0
+    first = capsys.readouterr().out
+    lines = [line.split("|")[1].strip() for line in first.splitlines()[2:]]
+    assert lines == ["default", "labels smoothed", ablation.MIRRORED]
+    monkeypatch.setattr(ablation, "train", lambda *_: pytest.fail("trained again"))
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == first
+    with np.load(tmp_path / "default.npz") as found:
+        assert (len(found["evaluation"]), len(found["test"])) == (18, 24)
+
+
+def test_the_base_gives_what_the_run_itself_gave(finished_run: FinishedRun, tmp_path: Path) -> None:
+    arguments = ["--run", str(finished_run.output), "--output", str(tmp_path), "default"]
+    assert main(arguments) == 0
+    with np.load(tmp_path / "default.npz") as found:
+        test = found["test"]
+    keys = patients(finished_run.output, "test")
+    assert len(keys) == len(test) == 24
+    labels = np.array([not key.startswith(("IM", "NORMAL2")) for key in keys])
+    positives, negatives = test[labels], test[~labels]
+    pairs = np.sign(positives[:, np.newaxis] - negatives).mean()
+    assert (pairs + 1) / 2 == pytest.approx(finished_run.metrics["auc"], abs=1e-6)
+
+
+def test_the_table_by_hand(finished_run: FinishedRun) -> None:
+    labels = np.array([0] * 10 + [1] * 14)
+    rng = np.random.default_rng(3)
+    # In the order of the records, which is that of the names within a split.
+    keys = patients(finished_run.output, "test")
+    by_row = np.array([0 if key.startswith(("IM", "NORMAL2")) else 1 for key in keys])
+    assert sorted(by_row.tolist()) == labels.tolist()
+    from bench.runs import transformed_files
+    from components.trainer.films import open_split
+
+    evaluation = open_split(transformed_files(finished_run.output, "eval")).labels
+    perfect = Found(0.1 + 0.8 * evaluation, 0.1 + 0.8 * by_row, 12.4)
+    guess = Found(0.1 + 0.8 * evaluation, rng.permutation(np.linspace(0.2, 0.8, 24)), 7.0)
+    text = ablation.table(finished_run.output, {"default": perfect, "guess": guess})
+    first, second = (line.split("|")[1:-1] for line in text.splitlines()[2:])
+    assert [cell.strip() for cell in first] == [
+        "default",
+        "1.0000",
+        "",
+        f"{-math.log(0.9):.3f}",
+        "1.000",
+        "1.000",
+        "12",
+    ]
+    pairs = np.sign(guess.test[by_row == 1][:, np.newaxis] - guess.test[by_row == 0]).mean()
+    auc = (pairs + 1) / 2
+    assert float(second[1]) == pytest.approx(auc, abs=5e-5)
+    assert float(second[2].split("(")[0]) == pytest.approx(auc - 1.0, abs=5e-5)
+
+
+def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--run", "r", "--output", "o", "larger"])
+    assert ended.value.code == 2
+    assert "'larger' is no row; the rows are default" in capsys.readouterr().err
+
+
+def test_a_folder_of_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = {"trainer": {"backbone": "none"}}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    arguments = ["--run", str(tmp_path), "--output", str(tmp_path / "out"), "default"]
+    assert main(arguments) == 2
+    assert f"{tmp_path} holds what 0 runs of Transform wrote" in capsys.readouterr().err
