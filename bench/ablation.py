@@ -10,6 +10,7 @@ again. The table holds the rows against the first one, on the same films.
 
 import argparse
 import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -116,12 +117,18 @@ class Found(NamedTuple):
     seconds: float
 
 
-def train(run: Path, overrides: Sequence[str], folder: Path) -> dict[str, Found]:
+def train(run: Path, overrides: Sequence[str], folder: Path, mirrored: bool) -> list[Found]:
     """Trains as the run's Trainer does, with other settings.
 
+    Args:
+        run: whose films.
+        overrides: settings, as of `--set`.
+        folder: of checkpoints and logs.
+        mirrored: whether the films' mirror images are scored too.
+
     Returns:
-        What the net says of the films, and what it says of them and their mirror images on
-        average: keys BASE and MIRRORED.
+        What the net says of the films; then, if asked for, of them and their mirror images on
+        average.
     """
     config = load_config(str(run / "config.yaml"), overrides)
     settings = trainer_settings(config, str(folder))
@@ -134,27 +141,35 @@ def train(run: Path, overrides: Sequence[str], folder: Path) -> dict[str, Found]
         seconds = time.monotonic() - started
         net = model.join(trained.backbone, trained.head)
         forward = freeze(model.on(net.maps, net.score))
-        (alone, both), (test_alone, test_both) = (
-            scores(forward, splits[name], settings) for name in (EVAL, TEST)
+        steps = (1, -1) if mirrored else (1,)
+        evaluation, test = (
+            log_odds(forward, splits[name], settings, steps) for name in (EVAL, TEST)
         )
-    return {
-        BASE: Found(alone, test_alone, seconds),
-        MIRRORED: Found(both, test_both, seconds),
-    }
+    return [
+        Found(expit(evaluation[:ways].mean(axis=0)), expit(test[:ways].mean(axis=0)), seconds)
+        for ways in range(1, len(steps) + 1)
+    ]
 
 
-def scores(
-    forward: Callable[[tf.Tensor], tf.Tensor], split: Split, settings: Settings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns probabilities [N] of the films, and by the mean log odds with their mirror images."""
-    odds = np.concatenate(
-        [
-            np.stack([forward(batch)[:, 0], forward(batch[:, :, ::-1])[:, 0]])
-            for batch in views(split, settings, None)
-        ],
-        axis=1,
-    ).astype(np.float64)
-    return expit(odds[0]), expit(odds.mean(axis=0))
+def log_odds(
+    forward: Callable[[tf.Tensor], tf.Tensor],
+    split: Split,
+    settings: Settings,
+    steps: Sequence[int],
+) -> np.ndarray:
+    """Returns log odds of pneumonia, float64 [K, N].
+
+    Args:
+        forward: the net, from what it sees of n films to [n, 1].
+        split: of N films.
+        settings: of sizes.
+        steps: K, 1 for the films as they are, -1 for their mirror images.
+    """
+    odds = [
+        [forward(batch[:, :, ::step])[:, 0] for step in steps]
+        for batch in views(split, settings, None)
+    ]
+    return np.concatenate(odds, axis=1).astype(np.float64)
 
 
 def patients(run: Path, split: str) -> list[str]:
@@ -221,14 +236,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = _path(options.output, name)
             if not path.exists():
                 with ROWS[name].change():
-                    rows = train(
-                        options.run,
-                        [*options.overrides, *ROWS[name].overrides],
-                        options.output / "training" / path.stem,
-                    )
-                if name == BASE:
-                    _save(_path(options.output, MIRRORED), rows[MIRRORED])
-                _save(path, rows[BASE])
+                    overrides = [*options.overrides, *ROWS[name].overrides]
+                    folder = path.with_suffix("")
+                    found, *mirrored = train(options.run, overrides, folder, name == BASE)
+                for more in mirrored:
+                    _save(_path(options.output, MIRRORED), more)
+                _save(path, found)
+                shutil.rmtree(folder)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -108,7 +108,7 @@ def test_rows_are_trained_once_and_held_against_the_first(
     first = capsys.readouterr().out
     lines = [line.split("|")[1].strip() for line in first.splitlines()[2:]]
     assert lines == ["default", "labels smoothed", ablation.MIRRORED]
-    monkeypatch.setattr(ablation, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(ablation, "train", lambda *_, **__: pytest.fail("trained again"))
     assert main(arguments) == 0
     assert capsys.readouterr().out == first
     with np.load(tmp_path / "default.npz") as found:
@@ -171,3 +171,16 @@ def test_a_folder_of_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     arguments = ["--run", str(tmp_path), "--output", str(tmp_path / "out"), "default"]
     assert main(arguments) == 2
     assert f"{tmp_path} holds what 0 runs of Transform wrote" in capsys.readouterr().err
+
+
+def test_log_odds_of_films_and_their_mirror_images(finished_run: FinishedRun) -> None:
+    run = finished_run.output
+    config = ablation.load_config(str(run / "config.yaml"))
+    settings = ablation.trainer_settings(config, "")
+    split = ablation.open_split(ablation.transformed_files(run, "test"))
+    # The mean of the left half less that of the right changes its sign in the mirror.
+    sides = lambda batch: np.mean(batch[:, :, :16] - batch[:, :, 16:], axis=(1, 2))  # noqa: E731
+    found = ablation.log_odds(sides, split, settings, (1, -1))
+    assert found.shape == (2, 24)
+    assert np.abs(found).min() > 0
+    np.testing.assert_allclose(found[1], -found[0], rtol=1e-4)
