@@ -282,9 +282,14 @@ const calls = (reading) => reading.probability >= reading.threshold;
 
 function element(name, className, ...content) {
   const made = document.createElement(name);
-  made.className = className;
+  if (className) made.className = className;
   made.append(...content);
   return made;
+}
+
+// A file's name breaks after its punctuation, not in the middle of a word.
+function breakable(name) {
+  return name.split(/(?<=[_\-.,/])/).flatMap((piece) => [piece, element("wbr", "")]);
 }
 
 // Answers by probability, then failures, then what is under way.
@@ -295,7 +300,7 @@ function order(a, b) {
 }
 
 function addRow(film) {
-  film.button = element("button", "name", film.name);
+  film.button = element("button", "name", ...breakable(film.name));
   film.button.type = "button";
   film.button.tabIndex = -1;
   const head = element("th", "", element("div", "film", element("span", "thumb"), film.button));
@@ -420,7 +425,7 @@ async function decode(blob) {
 
 function showFigures(film) {
   const reading = film?.reading;
-  byId("film-name").textContent = film ? film.name : "No film is open";
+  byId("film-name").replaceChildren(...breakable(film ? film.name : "No film is open"));
   byId("film-label").replaceChildren(...(reading ? [labelOf(reading)] : []));
   byId("film-error").textContent = film?.error ? `No answer. ${film.error}` : "";
   byId("film-error").hidden = !film?.error;
