@@ -57,6 +57,8 @@ setup(
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            # Drives the second reader's page.
+            "selenium>=4",
             "mypy>=1.11",
             "ruff>=0.6",
             "types-PyYAML",

@@ -58,7 +58,8 @@ async function connect() {
   } else if (response?.status === 401) {
     askForToken(token ? await reason(response) : "");
   } else {
-    showTrouble(response ? await reason(response) : "The server does not answer: reload the page.");
+    showTrouble(response ? await reason(response) : "The server does not answer.");
+    byId("model").textContent = "The model is not known: reload the page to ask again.";
   }
 }
 
