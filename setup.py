@@ -15,7 +15,7 @@ setup(
     # `kubeflow/` is not a package of this distribution: that name belongs to the Kubeflow SDKs.
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
     package_data={
-        "pipeline": ["presets/*.yaml", "report/templates/*.html"],
+        "pipeline": ["presets/*.yaml", "report/templates/*.html", "server/page/*"],
         "components": ["*/*.pbtxt"],
     },
     # TFX 1.16 is the newest release with wheels for glibc < 2.39; it needs Python < 3.11.

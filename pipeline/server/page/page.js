@@ -313,9 +313,11 @@ function addRow(film) {
   if (!listHasFocus()) moveTo((open ?? films[0]).button);
 }
 
+// The head stays where it is, with the focus if it has it.
 function fillRow(film) {
-  const [head] = film.row.children;
-  film.row.replaceChildren(head, ...(film.reading ? answerCells(film) : [noAnswerCell(film)]));
+  const [head, ...cells] = film.row.children;
+  for (const cell of cells) cell.remove();
+  film.row.append(...(film.reading ? answerCells(film) : [noAnswerCell(film)]));
   if (!film.seen || film.address) return;
   film.address = URL.createObjectURL(film.seen);
   const picture = element("img", "");
@@ -469,7 +471,7 @@ function captionOf(reading) {
 
 // The heat map lies on what the net saw, and on nothing else.
 const heatShown = () => view.heat && Boolean(pictures.heat);
-const seenShown = () => (view.seen || view.heat) && Boolean(pictures.seen);
+const seenShown = () => view.seen && Boolean(pictures.seen);
 const part = () => (seenShown() ? pictures.seen : pictures.whole);
 
 function want(seen, heat) {

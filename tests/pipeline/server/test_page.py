@@ -490,8 +490,10 @@ def test_what_is_under_way_can_be_cancelled_and_all_be_cleared(
     page.choose(films)
     page.until(lambda: page.text("progress") == "1 of 5 done")
     assert page.rows()[1:] == [[f"{i}.jpeg", "Waiting"] for i in range(1, 5)]
-    page.find("cancel").click()
+    page.driver.execute_script("arguments[0].focus()", page.names()[3])
+    page.driver.execute_script("arguments[0].click()", page.find("cancel"))
     page.until(lambda: page.text("progress") == "5 of 5 done, 4 failed")
+    assert page.focused() == "3.jpeg"
     assert page.rows()[1:] == [[f"{i}.jpeg", "Cancelled."] for i in range(1, 5)]
     assert len(page.stub.asked) == 3
     address = page.driver.find_element(By.CSS_SELECTOR, ".thumb img").get_attribute("src")
