@@ -64,6 +64,12 @@ setup(
             "types-PyYAML",
             "pandas-stubs<2",
             "types-requests",
+            # The schemas that the manifests are checked against, without a network.
+            "kubernetes-validate>=1.31",
+            "check-jsonschema>=0.33",
+            # For the field lists of KServe's resources alone: pyproject.toml leaves out what it
+            # needs to run, which does not go with TFX.
+            "kserve>=0.15",
         ]
     },
     entry_points={"console_scripts": ["cxr=pipeline.cli:main"]},

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_report(commands)
     _add_predict(commands)
+    _add_kubeflow(commands)
     return parser
 
 
@@ -146,6 +147,41 @@ def _add_predict(commands: Any) -> None:
     predict.set_defaults(command=_predict)
 
 
+def _add_kubeflow(commands: Any) -> None:
+    kubeflow = commands.add_parser("kubeflow", help="what a cluster needs")
+    _add_serving(kubeflow.add_subparsers(required=True, metavar="COMMAND"))
+
+
+def _add_serving(commands: Any) -> None:
+    serving = commands.add_parser(
+        "serving",
+        help="manifests that serve a pushed model by TensorFlow Serving and KServe",
+        description="Writes the manifests of kubeflow/serving/ for the model of a run: a compose "
+        "file, and objects for Kubernetes and KServe. The newest version is the stable one.",
+    )
+    serving.add_argument("run", type=Path, metavar="RUN", help="folder given to cxr run --output")
+    serving.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="folder of the manifests; made if absent",
+    )
+    serving.add_argument(
+        "--canary",
+        metavar="VERSION",
+        help="try this version beside the stable one, which is then the newest of the others",
+    )
+    serving.add_argument(
+        "--storage",
+        metavar="URI",
+        help="where a cluster has the model's folder of versions: pvc://CLAIM[/PATH], or s3:// or "
+        "gs://BUCKET[/PATH] for KServe alone (default: a claim, which is among the manifests)",
+    )
+    serving.add_argument("--namespace", metavar="NAME", help="of the objects")
+    serving.set_defaults(command=_serving)
+
+
 def _run(options: argparse.Namespace) -> int:
     from pipeline.config import load_config
     from pipeline.display import screen
@@ -236,6 +272,13 @@ def _predict(options: argparse.Namespace) -> int:
     from pipeline.client import command
 
     return DONE if command.run(options) else BAD_INPUT
+
+
+def _serving(options: argparse.Namespace) -> int:
+    from pipeline.manifests import command
+
+    command.run(options)
+    return DONE
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Where a run keeps what it makes. Imports nothing slow."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,12 @@ class RunFolder:
         """The folder of versions that a model server watches."""
         return self.root / "serving_model" / name
 
+    def versions(self, name: str) -> list[str]:
+        """The complete versions of a model that are there to be served, oldest first."""
+        found = self.serving_model(name).glob("*/saved_model.pb")
+        names = [path.parent.name for path in found]
+        return sorted((name for name in names if name.isdigit()), key=int)
+
     @property
     def report(self) -> Path:
         """The report and what goes with it."""
@@ -47,9 +53,21 @@ class RunFolder:
 
 def replace(path: Path, text: str) -> None:
     """Writes a file as a whole, or leaves the one before."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    replace_all({path: text})
+
+
+def replace_all(texts: Mapping[Path, str]) -> None:
+    """Writes files as a whole, all of them or none, or leaves those before."""
+    parts = {path: path.with_name(f"{path.name}.part") for path in texts}
+    try:
+        for path, part in parts.items():
+            part.write_text(texts[path], encoding="utf-8")
+    except OSError:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+        raise
+    for path, part in parts.items():
+        part.replace(path)
 
 
 @contextmanager

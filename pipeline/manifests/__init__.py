@@ -1,0 +1,1 @@
+"""The manifests of `kubeflow/serving/` for a run's model."""
