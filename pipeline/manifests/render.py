@@ -71,7 +71,9 @@ class Serving:
     @property
     def storage_uri(self) -> str:
         """Where the cluster finds the folder of versions."""
-        return self.storage or f"pvc://{self.name}-models/{self.name}"
+        if self.storage is None:
+            return f"pvc://{self.name}-models/{self.name}"
+        return self.storage
 
     @property
     def claim(self) -> re.Match[str] | None:
@@ -95,8 +97,8 @@ def render(base: Mapping[str, str], serving: Serving) -> dict[str, str]:
     ) + models_config(serving.name, f"/models/{serving.name}", serving.rollout)
     files = dict(config)
     for path in sorted(set(base) - set(config)):
-        if (path == _CLAIM and serving.storage) or (
-            path.startswith("kubernetes/") and not serving.claim
+        if (path == _CLAIM and serving.storage is not None) or (
+            path.startswith("kubernetes/") and serving.claim is None
         ):
             continue
         document = _renamed(yaml.safe_load(base[path]), serving.name)
