@@ -46,7 +46,7 @@ def check_kubernetes(document: Document) -> None:
 
 def check_compose(document: Document) -> None:
     """Raises jsonschema.ValidationError where it is no file of the Compose Specification."""
-    jsonschema.validate(document, get_builtin_schema("vendor.compose-spec"))
+    _compose_validator().validate(document)
 
 
 def check_kserve(document: Document) -> None:
@@ -55,6 +55,12 @@ def check_kserve(document: Document) -> None:
     assert document["apiVersion"] == api_version
     schema = {"$ref": f"urn:kserve#/$defs/{model}"}
     jsonschema.Draft202012Validator(schema, registry=_registry()).validate(document)
+
+
+@functools.cache
+def _compose_validator() -> Any:
+    schema = get_builtin_schema("vendor.compose-spec")
+    return jsonschema.validators.validator_for(schema)(schema)
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from components.errors import InputError
@@ -37,17 +37,20 @@ def run(options: argparse.Namespace) -> None:
         options.storage,
         options.namespace,
     )
-    files = {path: _MARK + text for path, text in render(_base(), serving).items()}
-    before = output / MODELS_CONFIG
-    had = before.read_text("utf-8") if before.is_file() else ""
-    _write(output, files)
+    base = _base()
+    files = {path: _MARK + text for path, text in render(base, serving).items()}
+    try:
+        before = _rendered_before(output, base)
+        _write(output, files, before)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}.") from error
+    labels = serving.rollout.labels
     print(output)
-    print(", ".join(f"{label}: {version}" for label, version in serving.rollout.labels.items()))
-    for label in refused_labels(had, files[MODELS_CONFIG]):
-        version = serving.rollout.labels[label]
+    print(", ".join(f"{label}: {version}" for label, version in labels.items()))
+    for label in refused_labels(before.get(MODELS_CONFIG, ""), files[MODELS_CONFIG]):
         print(
             f"A server that runs with what was here before refuses this: it moves {label} only to "
-            f"a version that it has loaded, and {version} is not. Restart the servers after "
+            f"a version that it has loaded, and {labels[label]} is not. Restart the servers after "
             "applying it, or give a new version as --canary first."
         )
 
@@ -68,31 +71,36 @@ def _base() -> dict[str, str]:
     """
     if not _BASE.is_dir():
         raise InputError(f"{_BASE} is absent: the manifests are part of the project's checkout.")
-    paths = sorted(path for path in _BASE.rglob("*") if path.is_file())
+    paths = sorted([*_BASE.rglob("*.config"), *_BASE.rglob("*.yaml")])
     return {path.relative_to(_BASE).as_posix(): path.read_text("utf-8") for path in paths}
 
 
-def _write(output: Path, files: Mapping[str, str]) -> None:
-    """Writes all files, or none; what an earlier rendering left over goes.
+def _rendered_before(output: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Reads those of the files that are there.
+
+    Raises:
+        InputError: one is somebody else's.
+    """
+    found = {}
+    for path in paths:
+        place = output / path
+        if os.path.lexists(place):
+            if not (place.is_file() and place.read_bytes().startswith(_MARK.encode())):
+                raise InputError(
+                    f"{place} is in the way: `cxr kubeflow serving` has not written it. Give "
+                    "another --output, or remove it."
+                )
+            found[path] = place.read_text("utf-8", errors="replace")
+    return found
+
+
+def _write(output: Path, files: Mapping[str, str], before: Iterable[str]) -> None:
+    """Writes all files, or none; of those before, what is no longer rendered goes.
 
     Files are replaced, not their folder: a container has it mounted, and would keep the old one.
     """
-    there = [path for path in {*_base(), *files} if os.path.lexists(output / path)]
-    for path in there:
-        _check_ours(output / path)
-    try:
-        for path in files:
-            (output / path).parent.mkdir(parents=True, exist_ok=True)
-        replace_all({output / path: text for path, text in files.items()})
-        for path in set(there) - set(files):
-            (output / path).unlink()
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror}.") from error
-
-
-def _check_ours(path: Path) -> None:
-    if not (path.is_file() and path.read_bytes().startswith(_MARK.encode())):
-        raise InputError(
-            f"{path} is in the way: `cxr kubeflow serving` has not written it. Give another "
-            "--output, or remove it."
-        )
+    for path in files:
+        (output / path).parent.mkdir(parents=True, exist_ok=True)
+    replace_all({output / path: text for path, text in files.items()})
+    for path in set(before) - set(files):
+        (output / path).unlink()

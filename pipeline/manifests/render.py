@@ -46,10 +46,10 @@ class Serving:
     namespace: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what Kubernetes would.
+        """Refuses what Kubernetes and KServe would.
 
         Raises:
-            InputError: a name, the namespace or the storage is none.
+            InputError: the name, the namespace or the storage cannot be used.
         """
         if not _NAME.fullmatch(self.name):
             raise InputError(
@@ -92,22 +92,25 @@ def render(base: Mapping[str, str], serving: Serving) -> dict[str, str]:
         serving: what is served.
     """
     config = {path: text for path, text in base.items() if path.startswith(CONFIG)}
-    config[MODELS_CONFIG] = _leading_comment(base[MODELS_CONFIG]).replace(
-        _DEFAULT_NAME, serving.name
-    ) + models_config(serving.name, f"/models/{serving.name}", serving.rollout)
+    comment = _renamed(_leading_comment(base[MODELS_CONFIG]), serving.name)
+    base_path = f"/models/{serving.name}"
+    config[MODELS_CONFIG] = comment + models_config(serving.name, base_path, serving.rollout)
     files = dict(config)
     for path in sorted(set(base) - set(config)):
-        if (path == _CLAIM and serving.storage is not None) or (
-            path.startswith("kubernetes/") and serving.claim is None
-        ):
-            continue
-        document = _renamed(yaml.safe_load(base[path]), serving.name)
-        if serving.namespace and path.startswith(_CLUSTER):
-            document["metadata"]["namespace"] = serving.namespace
-        if path in _FIELDS:
-            _FIELDS[path](document, serving, config)
-        files[path] = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
+        if _is_wanted(path, serving):
+            document = _renamed(yaml.safe_load(base[path]), serving.name)
+            if serving.namespace and path.startswith(_CLUSTER):
+                document["metadata"]["namespace"] = serving.namespace
+            if path in _FIELDS:
+                _FIELDS[path](document, serving, config)
+            files[path] = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
     return files
+
+
+def _is_wanted(path: str, serving: Serving) -> bool:
+    if path == _CLAIM:
+        return serving.storage is None
+    return serving.claim is not None or not path.startswith("kubernetes/")
 
 
 def _leading_comment(text: str) -> str:

@@ -79,7 +79,7 @@ def test_a_file_that_is_no_longer_rendered_goes_and_a_strange_one_stays(
     assert model["model"]["storageUri"] == "gs://films"
 
 
-@pytest.mark.parametrize("path", ["compose.yaml", "kubernetes/deployment.yaml"])
+@pytest.mark.parametrize("path", ["compose.yaml", "config/models.config", "kserve/configmap.yaml"])
 def test_a_file_of_another_is_not_overwritten(
     run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], path: str
 ) -> None:
