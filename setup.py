@@ -45,6 +45,11 @@ setup(
         "requests>=2.32",
         "urllib3>=2",
         "grpcio>=1.60",
+        # The embedded server. Its HTTP is h11's, which bounds the headers of a request.
+        "starlette>=1",
+        "uvicorn>=0.54",
+        "h11>=0.16",
+        "prometheus-client>=0.22",
         # Progress bars and tables.
         "rich>=13",
         # The report: figures and page.
@@ -70,6 +75,9 @@ setup(
             # For the field lists of KServe's resources alone: pyproject.toml leaves out what it
             # needs to run, which does not go with TFX.
             "kserve>=0.15",
+            # Asks the embedded server what its description allows, and what it does not.
+            "schemathesis>=4.30",
+            "hypothesis>=6.168",
         ]
     },
     entry_points={"console_scripts": ["cxr=pipeline.cli:main"]},

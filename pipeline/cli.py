@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_predict(commands)
     _add_kubeflow(commands)
+    _add_serve(commands)
     return parser
 
 
@@ -182,6 +183,43 @@ def _add_serving(commands: Any) -> None:
     serving.set_defaults(command=_serving)
 
 
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="a model server: TensorFlow Serving's REST and gRPC, and a page",
+        description="Serves a pushed model, and each newer version as it appears: by TensorFlow "
+        "Serving where there is one, otherwise by a server of its own, which has a page too.",
+    )
+    serve.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="folder of a pushed model's versions; its name is the model's",
+    )
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="to listen on (default: 127.0.0.1); another than this machine needs a token, "
+        f"{TOKEN_VARIABLE} in the environment",
+    )
+    serve.add_argument(
+        "--port", type=int, default=8501, metavar="N", help="of REST and the page (default: 8501)"
+    )
+    serve.add_argument(
+        "--grpc-port", type=int, default=8500, metavar="N", help="of gRPC (default: 8500)"
+    )
+    serve.add_argument(
+        "--backend",
+        choices=("auto", "tf-serving", "docker", "embedded"),
+        default="auto",
+        help="tf-serving: tensorflow_model_server on the PATH; docker: its image; embedded: the "
+        "server with the page; auto: the first that is there, and embedded where a token is "
+        "asked for",
+    )
+    serve.set_defaults(command=_serve)
+
+
 def _run(options: argparse.Namespace) -> int:
     from pipeline.config import load_config
     from pipeline.display import screen
@@ -278,6 +316,15 @@ def _serving(options: argparse.Namespace) -> int:
     from pipeline.manifests import command
 
     command.run(options)
+    return DONE
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # Before TensorFlow is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from pipeline.server import command
+
+    command.run(options, os.environ)
     return DONE
 
 

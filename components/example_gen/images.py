@@ -6,6 +6,8 @@ and in the served model alike.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -84,23 +86,41 @@ def inspect_image(data: bytes, limits: Limits) -> Facts:
     return Facts(width, height, channels, mean, std, _colour(pixels, scale), _polarity(grey))
 
 
-def _check_header(data: bytes, limits: Limits) -> None:
+def image_size(data: bytes) -> tuple[str, int, int]:
+    """Reads the header of an image, and leaves its pixels compressed.
+
+    Returns:
+        JPEG or PNG, and the width and height in pixels.
+
+    Raises:
+        BadImageError: the bytes begin as neither.
+    """
     if not data:
         raise BadImageError("empty file")
-    if len(data) > limits.max_bytes:
-        raise BadImageError(f"{len(data)} bytes are more than the limit of {limits.max_bytes}")
+    with _opened(data) as image:
+        return str(image.format), *image.size
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
     try:
-        # A lazy open: it reads the header, and leaves the pixels compressed.
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            kind, (width, height) = image.format, image.size
-            if kind == "PNG":
-                image.verify()  # the checksum of every chunk, and the end of the file
+            yield image
     except Image.DecompressionBombError as error:
         raise BadImageError(f"too many pixels: {error}") from error
     except UnidentifiedImageError as error:
         raise BadImageError("not a readable JPEG or PNG") from error
     except Exception as error:  # Pillow's parsers raise whatever a broken file makes them raise
         raise BadImageError(f"not a readable JPEG or PNG ({_first_line(error)})") from error
+
+
+def _check_header(data: bytes, limits: Limits) -> None:
+    if len(data) > limits.max_bytes:
+        raise BadImageError(f"{len(data)} bytes are more than the limit of {limits.max_bytes}")
+    kind, width, height = image_size(data)
+    if kind == "PNG":
+        with _opened(data) as image:
+            image.verify()  # the checksum of every chunk, and the end of the file
     _check_size(width, height, limits)
     if kind != "PNG" and not _jpeg_is_complete(data):
         raise BadImageError("truncated JPEG: no end-of-image marker")

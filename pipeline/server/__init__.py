@@ -1,1 +1,1 @@
-"""The embedded model server."""
+"""The embedded model server: TensorFlow Serving's REST and gRPC, and a page, in one process."""

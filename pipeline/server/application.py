@@ -1,0 +1,236 @@
+"""The embedded server: both interfaces and the watch over the model, in one event loop."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import resource
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h11
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from components.errors import InputError
+from pipeline.server import grpc_service
+from pipeline.server.errors import Refusal, RequestError
+from pipeline.server.guard import Bodies, Guard, error_response
+from pipeline.server.isolation import Decoder
+from pipeline.server.limits import Limits
+from pipeline.server.pages import Pages
+from pipeline.server.readings import Readings
+from pipeline.server.rest import Rest
+from pipeline.server.service import Service
+
+_LOG = logging.getLogger(__name__)
+# What was begun is answered before the process ends.
+_GRACE_S = 30
+_KEEP_ALIVE_S = 30
+_HEADER_S = 10.0
+
+
+class Settings(NamedTuple):
+    """What is served, and where.
+
+    Attributes:
+        model: folder of versions.
+        host: name or address to bind.
+        port: of REST; 0 takes a free one.
+        grpc_port: of gRPC; 0 takes a free one.
+        token: that requests must bear, if any.
+        limits: of what a request may ask.
+    """
+
+    model: Path
+    host: str = "127.0.0.1"
+    port: int = 8501
+    grpc_port: int = 8500
+    token: str | None = None
+    limits: Limits = Limits()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what is bound to the host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Server:
+    """The embedded server."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Takes the settings."""
+        self._settings = settings
+        self._stopped = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, started: Callable[[int, int], None]) -> None:
+        """Serves until `stop`.
+
+        Args:
+            started: called once with the ports of REST and gRPC.
+
+        Raises:
+            InputError: a port cannot be bound.
+        """
+        self._loop = asyncio.get_running_loop()
+        _raise_file_limit()
+        host, limits = self._settings.host, self._settings.limits
+        service = Service(self._settings.model, self._settings.token, limits)
+        # Before there are threads: it forks.
+        decoder = Decoder()
+        listener = _listen(host, self._settings.port)
+        try:
+            grpc_server, grpc_port = grpc_service.build(
+                service, _address(host, self._settings.grpc_port)
+            )
+        except RuntimeError as error:
+            listener.close()
+            raise _cannot_bind("--grpc-port", host, self._settings.grpc_port) from error
+        hosts = frozenset({host, "localhost", "127.0.0.1", "[::1]"}) if is_loopback(host) else None
+        http = _Http(_uvicorn_config(Guard(_application(service, decoder), service, hosts)))
+        service.start()
+        await grpc_server.start()
+        try:
+            serving = asyncio.create_task(http.serve(sockets=[listener]))
+            started(listener.getsockname()[1], grpc_port)
+            await self._stopped.wait()
+            http.should_exit = True
+            await asyncio.gather(serving, grpc_server.stop(_GRACE_S))
+        finally:
+            decoder.close()
+            await asyncio.to_thread(service.stop)
+
+    def stop(self) -> None:
+        """Ends `serve`, after what was begun has been answered; from any thread."""
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+
+
+def run(settings: Settings, started: Callable[[int, int], None]) -> None:
+    """Serves until SIGINT or SIGTERM; see `Server.serve`."""
+
+    async def until_signal() -> None:
+        server = Server(settings)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        await server.serve(started)
+
+    asyncio.run(until_signal())
+
+
+def _application(service: Service, decoder: Decoder) -> Starlette:
+    bodies = Bodies(service)
+    readings = Readings(service, bodies, decoder)
+    return Starlette(
+        routes=[
+            *Rest(service, bodies).routes(),
+            Route("/readings", readings.read, methods=["POST"]),
+            *Pages(service).routes(),
+        ],
+        exception_handlers={
+            RequestError: _refused,
+            HTTPException: _no_such_path,
+            Exception: _failed,
+        },
+    )
+
+
+def _refused(request: Request, error: Any) -> Response:
+    return error_response(error)
+
+
+def _no_such_path(request: Request, error: Any) -> Response:
+    refusal = Refusal.NOT_ALLOWED if error.status_code == 405 else Refusal.NOT_FOUND
+    response = error_response(
+        RequestError(refusal, f"Malformed request: {request.method} {request.url.path}")
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    return error_response(RequestError(Refusal.INTERNAL, "The server failed."))
+
+
+def _uvicorn_config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+class _Http(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves the signals to `run`, which has gRPC to end too."""
+        yield
+
+
+class _Protocol(H11Protocol):
+    """Closes a connection whose next request does not come whole in time, byte after byte."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait_for_header()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._wait_for_header()
+        elif self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _wait_for_header(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(_HEADER_S, self.transport.close)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise _cannot_bind("--port", host, port) from error
+
+
+def _cannot_bind(option: str, host: str, port: int) -> InputError:
+    return InputError(f"{option} {port} cannot be used on {host}: is another server there?")
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _raise_file_limit() -> None:
+    """Takes as many files as are allowed: each connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
