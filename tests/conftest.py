@@ -2,13 +2,16 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from films import Layout, write_films
+
+if TYPE_CHECKING:
+    from served_model import Address
 
 # Before TensorFlow is imported: errors only.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -86,3 +89,22 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
         latest_run(str(output / "metadata.sqlite")),
         (output / "report" / "report.html").read_text(),
     )
+
+
+@pytest.fixture(scope="session")
+def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `server` serves, with version 7 in it."""
+    from served_model import save
+
+    folder = tmp_path_factory.mktemp("pushed") / "pneumonia"
+    save(folder, 7)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(served_folder: Path) -> "Iterator[Address]":
+    """A server for all tests that only ask it."""
+    from served_model import serving
+
+    with serving(served_folder) as address:
+        yield address

@@ -100,7 +100,7 @@ class Server:
             raise _cannot_bind("--grpc-port", host, self._settings.grpc_port) from error
         hosts = frozenset({host, "localhost", "127.0.0.1", "[::1]"}) if is_loopback(host) else None
         http = _Http(_uvicorn_config(Guard(_application(service, decoder), service, hosts)))
-        service.start()
+        service.versions.start()
         await grpc_server.start()
         try:
             serving = asyncio.create_task(http.serve(sockets=[listener]))
@@ -110,7 +110,7 @@ class Server:
             await asyncio.gather(serving, grpc_server.stop(_GRACE_S))
         finally:
             decoder.close()
-            await asyncio.to_thread(service.stop)
+            await asyncio.to_thread(service.versions.stop)
 
     def stop(self) -> None:
         """Ends `serve`, after what was begun has been answered; from any thread."""

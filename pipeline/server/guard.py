@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -110,7 +110,8 @@ class Guard:
         started = time.perf_counter()
         try:
             self._check(Request(scope))
-            with self._service.admitted():
+            # What asks whether the server lives is answered however many others ask.
+            with self._service.admitted() if scope["method"] == "POST" else nullcontext():
                 await self._app(scope, exchange.receive, exchange.send)
         except RequestError as error:
             await error_response(error)(scope, exchange.receive, exchange.send)

@@ -97,7 +97,7 @@ class Pages:
 
     async def ready(self, request: Request) -> Response:
         """GET /readyz: a version is served; 503 until there is one."""
-        if self._service.ready:
+        if self._service.versions.ready:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"error": "No version of the model is served yet."}, 503)
 

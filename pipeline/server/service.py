@@ -39,6 +39,7 @@ class Service:
         folder: of its versions.
         limits: of what a request may ask.
         metrics: that are kept.
+        versions: of the model; nothing is served before they are started.
     """
 
     def __init__(self, folder: Path, token: str | None, limits: Limits) -> None:
@@ -47,21 +48,11 @@ class Service:
         self.metrics = Metrics()
         self._token = token
         self._under_way = 0
-        self._versions = Versions(folder, self._load)
-        self.start, self.stop, self.states = (
-            self._versions.start,
-            self._versions.stop,
-            self._versions.states,
-        )
+        self.versions = Versions(folder, self._load)
 
     def _load(self, path: Path) -> Served:
         model = Model(path)
         return Served(model, Batcher(model.run, self.limits.batch, self.metrics.batch))
-
-    @property
-    def ready(self) -> bool:
-        """Whether a version is served."""
-        return self._versions.ready
 
     @property
     def asks_token(self) -> bool:
@@ -101,11 +92,6 @@ class Service:
             self._under_way -= 1
             self.metrics.under_way(self._under_way)
 
-    def check_name(self, name: str) -> None:
-        """Raises RequestError where the model has another name."""
-        if name != self.name:
-            raise _not_found(f"Latest({name})")
-
     @contextmanager
     def hold(self, name: str, number: int | None = None) -> Iterator[Held[Served]]:
         """Keeps a version from being freed.
@@ -113,13 +99,15 @@ class Service:
         Raises:
             RequestError: there is no such model, or the version is not served.
         """
-        self.check_name(name)
         with ExitStack() as stack:
             try:
-                version = stack.enter_context(self._versions.hold(number))
+                if name != self.name:
+                    raise LookupError(name)
+                version = stack.enter_context(self.versions.hold(number))
             except LookupError as error:
-                raise _not_found(
-                    f"Latest({name})" if number is None else f"Specific({name}, {number})"
+                what = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+                raise RequestError(
+                    Refusal.NOT_FOUND, f"Servable not found for request: {what}"
                 ) from error
             yield version
 
@@ -129,8 +117,7 @@ class Service:
         Raises:
             RequestError: there is no such model or version.
         """
-        self.check_name(name)
-        states = self._versions.states()
+        states = self.versions.states() if name == self.name else {}
         found = {key: state for key, state in states.items() if number in (None, key)}
         if not found:
             which = "any versions" if number is None else f"version {number}"
@@ -191,7 +178,3 @@ def _example_films(example: bytes) -> Any:
     except Exception as error:  # protobuf has its own
         raise invalid("An example is no serialized tf.train.Example.") from error
     return feature[IMAGE].bytes_list.value
-
-
-def _not_found(what: str) -> RequestError:
-    return RequestError(Refusal.NOT_FOUND, f"Servable not found for request: {what}")
