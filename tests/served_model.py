@@ -17,6 +17,7 @@ from pipeline.server.application import Server, Settings
 from pipeline.server.limits import Limits
 
 THRESHOLD = 0.5
+_LIMITS = Limits()
 _BYTES = [tf.TensorSpec([None], tf.string, name="image_bytes")]
 
 
@@ -96,7 +97,7 @@ class Address(NamedTuple):
 
 @contextmanager
 def serving(
-    folder: Path, *, token: str | None = None, limits: Limits = Limits()
+    folder: Path, *, token: str | None = None, limits: Limits = _LIMITS
 ) -> Iterator[Address]:
     """Runs a server of the folder in a thread; a version is served when it is given."""
     ports: list[int] = []

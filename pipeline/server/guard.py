@@ -151,7 +151,8 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            await self._drop_body()
+            if self.status != Refusal.TIMEOUT.http:  # then the body has been waited for
+                await self._drop_body()
         await self._send(message)
 
     async def _drop_body(self) -> None:
