@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from pipeline.server.errors import Refusal, RequestError
@@ -78,6 +78,8 @@ class Bodies:
                 Refusal.TIMEOUT,
                 f"The body did not come within {self._limits.body_seconds:g} s.",
             ) from error
+        except ClientDisconnect as error:
+            raise RequestError(Refusal.TIMEOUT, "The client went away.") from error
         return b"".join(parts)
 
     async def _collect(self, request: Request, parts: list[bytes]) -> None:

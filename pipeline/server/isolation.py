@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pipeline.client import dicom
 from pipeline.client.errors import FilmError
 
-_SECONDS = 30
+_SECONDS = 20
 # A film of 50 million pixels takes 2 GB on its way to 8 bits.
 _BYTES = 4 * 2**30
 _AT_ONCE = 2
@@ -46,7 +46,7 @@ class Decoder:
 
 def _isolated(data: bytes, seconds: float = _SECONDS) -> bytes:
     ours, theirs = _context.Pipe(duplex=False)
-    process = _context.Process(target=_work, args=(theirs, data), daemon=True)
+    process = _context.Process(target=_work, args=(theirs, data, _BYTES), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -65,11 +65,11 @@ def _isolated(data: bytes, seconds: float = _SECONDS) -> bytes:
     return answer
 
 
-def _work(connection: Connection, data: bytes) -> None:
+def _work(connection: Connection, data: bytes, memory: int) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         connection.send(dicom.to_png(data))

@@ -15,17 +15,20 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pydicom
 import pytest
 import requests
 import tensorflow as tf
-from dicom_files import EIGHT, IDENTIFIER, NAME, dicom
+from dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
 from PIL import Image
+from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from pipeline.client.errors import FilmError
 from pipeline.server import application, isolation
 from pipeline.server.limits import Limits
-from served_model import Address, jpeg, png, serving
+from served_model import Address, jpeg, png, serving, wait_until
 
 TOKEN = "open-sesame"
 SMALL = Limits(
@@ -35,7 +38,7 @@ SMALL = Limits(
     films=3,
     batch=4,
     pixels=10_000,
-    body_seconds=1.0,
+    body_seconds=2.0,
     seconds=20.0,
 )
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -157,13 +160,20 @@ class Slow:
         self._connection.close()
 
 
-def refused_while(clients: list[Slow], address: Address) -> tuple[requests.Response, int]:
-    """Asks until it is refused; returns that answer, and the status of /healthz meanwhile."""
+def under_way(address: Address) -> float:
+    text = requests.get(
+        f"{address.http}/monitoring/prometheus/metrics", headers=BEARER, timeout=30
+    ).text
+    return float(text.split("\ncxr_requests_under_way ")[1].split()[0])
+
+
+def refused_while(number: int, size: int, address: Address) -> tuple[requests.Response, int]:
+    """Asks while so many send so little; returns the refusal, and the status of /healthz."""
+    wait_until(lambda: under_way(address) == 0)
+    clients = [Slow(address, size) for _ in range(number)]
     try:
-        for _ in range(100):
-            response = predict(address, png(51))
-            if response.status_code != 200:
-                break
+        wait_until(lambda: under_way(address) == number)
+        response = predict(address, png(51))
         health = requests.get(f"{address.http}/healthz", timeout=30).status_code
         return response, health
     finally:
@@ -172,7 +182,7 @@ def refused_while(clients: list[Slow], address: Address) -> tuple[requests.Respo
 
 
 def test_too_many_at_a_time(guarded: Address) -> None:
-    response, health = refused_while([Slow(guarded, 10) for _ in range(4)], guarded)
+    response, health = refused_while(4, 10, guarded)
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
     assert "requests are under way" in response.json()["error"]
@@ -180,15 +190,11 @@ def test_too_many_at_a_time(guarded: Address) -> None:
 
 
 def test_too_much_at_a_time(guarded: Address) -> None:
-    clients = [Slow(guarded, 15_000) for _ in range(2)]
-    response, _ = refused_while(clients, guarded)
+    response, _ = refused_while(2, 14_950, guarded)
     assert response.status_code == 429
     assert "no room for the body" in response.json()["error"]
-    for _ in range(100):  # the room comes back when they are gone
-        if (response := predict(guarded, png(51))).status_code == 200:
-            break
-        time.sleep(0.05)
-    assert response.status_code == 200
+    # The room comes back when they are gone.
+    wait_until(lambda: predict(guarded, png(51)).status_code == 200)
 
 
 def test_a_model_that_takes_too_long(served_folder: Path) -> None:
@@ -344,7 +350,7 @@ class TestIsolation:
             isolation._isolated(film, 3.0)
 
 
-def misbehaving(connection: Any, data: bytes) -> None:
+def misbehaving(connection: Any, data: bytes, memory: int) -> None:
     import os
 
     if data == b"dies":
@@ -354,14 +360,21 @@ def misbehaving(connection: Any, data: bytes) -> None:
     raise MemoryError
 
 
-def test_a_file_that_unpacks_to_more_than_the_memory() -> None:
-    """A deflated DICOM file of 5 MB, and of 5 GB when it is read."""
-    file = dicom(EIGHT)
+def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deflated DICOM file of 2 MB, and of 2 GB when it is read."""
+    monkeypatch.setattr(isolation, "_BYTES", 3 * 2**29)
+    dataset = pydicom.dcmread(io.BytesIO(dicom(EIGHT)))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    small = saved(dataset)
+    assert isolation._isolated(small).startswith(b"\x89PNG")
+    header = io.BytesIO()
+    write_file_meta_info(header, dataset.file_meta)
+    start = 132 + len(header.getvalue())
     body = zlib.compressobj(9, zlib.DEFLATED, -15)
-    start = file.index(b"\x08\x00\x16\x00", 132)  # the first element after the file's own
-    meta = file[:start].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99\0"[:22])
-    assert meta != file[:start]
-    packed = body.compress(file[start:]) + body.flush(zlib.Z_FULL_FLUSH)
+    content = zlib.decompress(small[start:], -15)
+    element = struct.pack("<HH2sHI", 0x7FE1, 0x0010, b"OB", 0, 2**31 - 2)
+    packed = body.compress(content + element) + body.flush(zlib.Z_FULL_FLUSH)
     zeros = body.compress(bytes(2**24)) + body.flush(zlib.Z_FULL_FLUSH)
-    with pytest.raises(FilmError):
-        isolation._isolated(meta + packed + 320 * zeros + body.flush())
+    # Not for want of time.
+    with pytest.raises(FilmError, match="is no readable DICOM file"):
+        isolation._isolated(small[:start] + packed + 128 * zeros + body.flush())
