@@ -13,10 +13,12 @@ import numpy as np
 import requests
 import tensorflow as tf
 
+from pipeline.server import backends
 from pipeline.server.application import Server, Settings
 from pipeline.server.limits import Limits
 
 THRESHOLD = 0.5
+LOCAL = backends.Address("127.0.0.1", 0, 0)
 _LIMITS = Limits()
 _BYTES = [tf.TensorSpec([None], tf.string, name="image_bytes")]
 
@@ -107,7 +109,7 @@ def serving(
         ports.extend((port, grpc_port))
         started.set()
 
-    server = Server(Settings(folder, port=0, grpc_port=0, token=token, limits=limits))
+    server = Server(Settings(folder, LOCAL, token, limits))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(note)))
     thread.start()
     try:

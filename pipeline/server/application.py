@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import resource
 import signal
@@ -22,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from components.errors import InputError
 from pipeline.server import grpc_service
+from pipeline.server.backends import Address
 from pipeline.server.errors import Refusal, RequestError
 from pipeline.server.guard import Bodies, Guard, error_response
 from pipeline.server.isolation import Decoder
@@ -36,6 +36,7 @@ _LOG = logging.getLogger(__name__)
 _GRACE_S = 30
 _KEEP_ALIVE_S = 30
 _HEADER_S = 10.0
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Settings(NamedTuple):
@@ -43,27 +44,15 @@ class Settings(NamedTuple):
 
     Attributes:
         model: folder of versions.
-        host: name or address to bind.
-        port: of REST; 0 takes a free one.
-        grpc_port: of gRPC; 0 takes a free one.
+        address: where to listen; a port of 0 takes a free one.
         token: that requests must bear, if any.
         limits: of what a request may ask.
     """
 
     model: Path
-    host: str = "127.0.0.1"
-    port: int = 8501
-    grpc_port: int = 8500
+    address: Address
     token: str | None = None
     limits: Limits = Limits()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is bound to the host."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Server:
@@ -86,19 +75,17 @@ class Server:
         """
         self._loop = asyncio.get_running_loop()
         _raise_file_limit()
-        host, limits = self._settings.host, self._settings.limits
-        service = Service(self._settings.model, self._settings.token, limits)
+        address = self._settings.address
+        service = Service(self._settings.model, self._settings.token, self._settings.limits)
         # Before there are threads: it forks.
         decoder = Decoder()
-        listener = _listen(host, self._settings.port)
+        listener = _listen(address)
         try:
-            grpc_server, grpc_port = grpc_service.build(
-                service, _address(host, self._settings.grpc_port)
-            )
+            grpc_server, grpc_port = grpc_service.build(service, address.written(address.grpc_port))
         except RuntimeError as error:
             listener.close()
-            raise _cannot_bind("--grpc-port", host, self._settings.grpc_port) from error
-        hosts = frozenset({host, "localhost", "127.0.0.1", "[::1]"}) if is_loopback(host) else None
+            raise _cannot_bind("--grpc-port", address.grpc_port, address.host) from error
+        hosts = frozenset({address.host, *_LOCAL_HOSTS}) if address.is_loopback else None
         http = _Http(_uvicorn_config(Guard(_application(service, decoder), service, hosts)))
         service.versions.start()
         await grpc_server.start()
@@ -214,20 +201,16 @@ class _Protocol(H11Protocol):
             self._deadline = self.loop.call_later(_HEADER_S, self.transport.close)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listen(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        raise _cannot_bind("--port", host, port) from error
+        return socket.create_server((address.host, address.port), family=family, backlog=2048)
+    except OSError as error:
+        raise _cannot_bind("--port", address.port, address.host) from error
 
 
-def _cannot_bind(option: str, host: str, port: int) -> InputError:
+def _cannot_bind(option: str, port: int, host: str) -> InputError:
     return InputError(f"{option} {port} cannot be used on {host}: is another server there?")
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _raise_file_limit() -> None:

@@ -1,5 +1,6 @@
 """Real TensorFlow Serving, where it is there."""
 
+import ipaddress
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -22,6 +23,18 @@ class Address(NamedTuple):
     host: str
     port: int
     grpc_port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def written(self, port: int) -> str:
+        """Returns the host with a port, as in a URL."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
 
 
 def choose(wanted: str, only_embedded: bool) -> str:
@@ -80,14 +93,13 @@ def binary_command(model: Path, address: Address) -> list[str]:
 
 def docker_command(model: Path, address: Address) -> list[str]:
     """Returns the command of TensorFlow Serving's image, with its ports on the host alone."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
     mount = f'type=bind,"source={model}","target=/models/{model.name}",readonly'
     return [
         _ENGINE,
         "run",
         "--rm",
-        f"--publish={host}:{address.port}:8501",
-        f"--publish={host}:{address.grpc_port}:8500",
+        f"--publish={address.written(address.port)}:8501",
+        f"--publish={address.written(address.grpc_port)}:8500",
         f"--mount={mount}",
         f"--env=MODEL_NAME={model.name}",
         _IMAGE,

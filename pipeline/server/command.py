@@ -24,9 +24,6 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     Raises:
         InputError: a setting cannot be used.
     """
-    from pipeline.server.application import Settings, is_loopback
-    from pipeline.server.application import run as run_embedded
-
     model = _model_folder(options.model)
     address = Address(options.host, options.port, options.grpc_port)
     for option, port in (("--port", address.port), ("--grpc-port", address.grpc_port)):
@@ -35,18 +32,23 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     token = environment.get(TOKEN_VARIABLE)
     if token is not None and (not token.isascii() or not token.isprintable() or " " in token):
         raise InputError(f"{TOKEN_VARIABLE} holds what no HTTP header can bear.")
-    if not token and not is_loopback(address.host):
+    if not token and not address.is_loopback:
         raise InputError(
             f"--host {address.host} can be reached by others: give a token, in the environment "
             f"variable {TOKEN_VARIABLE}."
         )
-    backend = backends.choose(options.backend, bool(token) or not is_loopback(address.host))
+    backend = backends.choose(options.backend, bool(token) or not address.is_loopback)
     if backend != backends.EMBEDDED:
         _replace_process(backend, model, address)
+    _serve(model, address, token or None)
+
+
+def _serve(model: Path, address: Address, token: str | None) -> None:
+    from pipeline.server.application import Settings, run
+
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    settings = Settings(model, *address, token or None)
-    run_embedded(settings, lambda port, grpc_port: _announce(address.host, port, grpc_port))
+    run(Settings(model, address, token), lambda *ports: _announce(address, *ports))
 
 
 def _model_folder(folder: Path) -> Path:
@@ -70,8 +72,7 @@ def _replace_process(backend: str, model: Path, address: Address) -> None:
         raise InputError(f"{command[0]} cannot be started: {error.strerror}.") from error
 
 
-def _announce(host: str, port: int, grpc_port: int) -> None:
-    name = f"[{host}]" if ":" in host else host
+def _announce(address: Address, port: int, grpc_port: int) -> None:
     print("Decision support, not a medical device. A physician decides.")
-    print(f"Page and REST: http://{name}:{port}")
-    print(f"gRPC: {name}:{grpc_port}", flush=True)
+    print(f"Page and REST: http://{address.written(port)}")
+    print(f"gRPC: {address.written(grpc_port)}", flush=True)

@@ -7,7 +7,7 @@ import requests
 from dicom_files import EIGHT, dicom
 
 from pipeline.server.pages import report_of
-from served_model import Address, png, save, serving
+from served_model import LOCAL, Address, png, save, serving
 
 
 def test_a_film_as_it_is(server: Address) -> None:
@@ -129,7 +129,7 @@ def test_without_a_version_it_lives_and_is_not_ready(tmp_path: Path) -> None:
     from pipeline.server.application import Server, Settings
 
     (tmp_path / "pneumonia").mkdir()
-    server, started = Server(Settings(tmp_path / "pneumonia", port=0, grpc_port=0)), []
+    server, started = Server(Settings(tmp_path / "pneumonia", LOCAL)), []
     ready = threading.Event()
 
     def note(port: int, _: int) -> None:

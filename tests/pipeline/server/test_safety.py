@@ -21,6 +21,7 @@ import requests
 import tensorflow as tf
 from dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
 from PIL import Image
+from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
@@ -367,7 +368,7 @@ def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyP
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     small = saved(dataset)
     assert isolation._isolated(small).startswith(b"\x89PNG")
-    header = io.BytesIO()
+    header = DicomBytesIO()
     write_file_meta_info(header, dataset.file_meta)
     start = 132 + len(header.getvalue())
     body = zlib.compressobj(9, zlib.DEFLATED, -15)
