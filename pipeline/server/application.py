@@ -36,6 +36,7 @@ _LOG = logging.getLogger(__name__)
 _GRACE_S = 30
 _KEEP_ALIVE_S = 30
 _HEADER_S = 10.0
+_BACKLOG = 2048
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -203,10 +204,17 @@ class _Protocol(H11Protocol):
 
 def _listen(address: Address) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    # asyncio has an answer's parts sent at once, without a delay of 40 ms between its header and
+    # its body, only where the protocol is named.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((address.host, address.port), family=family, backlog=2048)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(_BACKLOG)
     except OSError as error:
+        listener.close()
         raise _cannot_bind("--port", address.port, address.host) from error
+    return listener
 
 
 def _cannot_bind(option: str, port: int, host: str) -> InputError:

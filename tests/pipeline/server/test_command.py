@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from pipeline.cli import main
-from pipeline.server import backends
+from pipeline.server import application, backends
 from served_model import png
 
 MODEL = "pneumonia"
@@ -156,6 +156,16 @@ def test_a_port_that_is_taken(
         port = str(taken.getsockname()[1])
         assert main(["serve", "--model", str(model), option, port, other, "0"]) == 2
     assert f"cxr: {option} {port} cannot be used on 127.0.0.1" in capsys.readouterr().err
+
+
+def test_an_answer_is_sent_without_delay() -> None:
+    """asyncio sets TCP_NODELAY on sockets that name their protocol, and only on those."""
+    with (
+        application._listen(backends.Address("127.0.0.1", 0, 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.proto == socket.IPPROTO_TCP
 
 
 # `cxr serve`, and at its end the names of what it has imported.
