@@ -12,18 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_server import (
-    BROKEN,
-    NOTICE,
-    PAGE,
-    THRESHOLD,
-    TOKEN,
-    Film,
-    Stub,
-    answered,
-    serving,
-    twenty_films,
-)
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -36,6 +24,18 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from films import encode, tiny_film
+from page_server import (
+    BROKEN,
+    NOTICE,
+    PAGE,
+    THRESHOLD,
+    TOKEN,
+    Film,
+    Stub,
+    answered,
+    serving,
+    twenty_films,
+)
 from pipeline.client.client import Reading
 from pipeline.client.command import as_csv
 from pipeline.client.servers import Answer
