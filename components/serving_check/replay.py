@@ -159,14 +159,22 @@ def odd_pictures() -> list[bytes]:
     return files
 
 
-def check_broken(ask: Ask, film: bytes) -> None:
-    """Broken bytes must give an error, alone and in a batch, and harm no later request."""
+def check_broken(ask: Ask, argument: str, film: bytes) -> None:
+    """Broken bytes must give an error that names their row, and harm no later request.
+
+    Args:
+        ask: a signature.
+        argument: what the signature takes.
+        film: whole bytes.
+    """
     before = ask([film])["probability"]
-    for request in ([b"not an image"], [film, film[: len(film) // 2]], [b""]):
+    broken = (b"not an image", film[: len(film) // 2], b"")
+    for row, data in enumerate(broken):
         try:
-            ask(request)
-        except tf.errors.InvalidArgumentError:
-            pass
+            ask([*[film] * row, data, film])
+        except tf.errors.InvalidArgumentError as error:
+            named = f"{argument}[{row}]"
+            expect(named in error.message, f"the error for broken bytes does not name {named}")
         else:
             raise CheckError("a broken image was answered as if it were whole")
     expect((ask([film])["probability"] == before).all(), "a broken image changed later answers")
@@ -194,7 +202,7 @@ def replay(model: str, golden: Path) -> dict[str, float]:
     client = Client(model)
     loaded = time.monotonic() - started
     largest = 0.0
-    for ask in (client.by_bytes, client.by_examples):
+    for ask, argument in ((client.by_bytes, "image_bytes"), (client.by_examples, "examples")):
         largest = max(largest, check_films(ask, films, expected))
         for film, probability in zip(films[:_FEW], expected, strict=False):
             for other in variants(film):
@@ -203,11 +211,11 @@ def replay(model: str, golden: Path) -> dict[str, float]:
         alone = [float(ask([picture])["probability"][0]) for picture in pictures]
         together = ask(pictures)["probability"]
         largest = max(largest, *(abs(a - float(b)) for a, b in zip(alone, together, strict=True)))
-        check_broken(ask, films[0])
+        check_broken(ask, argument, films[0])
     if client.explains:
         few = client.explain(films[:_FEW])["probability"]
         largest = max(largest, *(abs(float(p) - e) for p, e in zip(few, expected, strict=False)))
-        check_broken(client.explain, films[0])
+        check_broken(client.explain, "image_bytes", films[0])
     expect(
         largest <= tolerance,
         f"the served probabilities differ from the evaluator's by {largest:.2g}, more than "

@@ -24,7 +24,9 @@ from components.features import (
     VERSION_FILE,
 )
 from components.trainer.augment import central
+from components.trainer.folding import fold
 from components.trainer.model import Net
+from components.trainer.rows import map_rows
 
 # Before the evaluator has found one.
 _PROVISIONAL_THRESHOLD = 0.5
@@ -70,13 +72,19 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=_BYTES, autograph=False)
     def serve_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers for string [N], each the bytes of a JPEG or PNG."""
-        return self._answer(self._score(self._maps(self._see(image_bytes))))
+        return self._answer(image_bytes, IMAGE_BYTES)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers for string [N], each a serialized tf.train.Example with the feature `image`."""
         spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
-        return self.serve_bytes(tf.io.parse_example(examples, spec)[IMAGE])
+        image_bytes = map_rows(
+            lambda record: tf.io.parse_single_example(record, spec)[IMAGE],
+            examples,
+            tf.TensorSpec([], tf.string),
+            f"{EXAMPLES}[{{}}] is no tf.train.Example with the feature {IMAGE}",
+        )
+        return self._answer(image_bytes, EXAMPLES)
 
     # Wrapped only where there are maps: what is wrapped here is traced with the model.
     def explain(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -86,7 +94,8 @@ class ServedModel(tf.Module):
         convolution: its maps, each weighted by the mean gradient of the log odds of pneumonia,
         summed; what speaks against pneumonia is cut off. `seen_bytes` is string [N], PNGs.
         """
-        seen = self._see(image_bytes)
+        films = tf.size(image_bytes)
+        seen = self._see(image_bytes, IMAGE_BYTES)
         maps = self._maps(seen)
         with tf.GradientTape() as tape:
             tape.watch(maps)
@@ -95,27 +104,46 @@ class ServedModel(tf.Module):
         heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=3))
         highest = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
         return {
-            **self._answer(logit),
-            HEATMAP: tf.math.divide_no_nan(heat, highest),
+            **self._judge(logit[:films, 0]),
+            HEATMAP: tf.math.divide_no_nan(heat, highest)[:films],
             SEEN_BYTES: tf.map_fn(
                 lambda film: tf.io.encode_png(tf.cast(film, tf.uint8)),
-                seen,
+                seen[:films],
                 fn_output_signature=tf.string,
             ),
         }
 
-    def _see(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        """Returns what the net sees of the films, float32 [N, S, S, 1], 0 to 255."""
-        shape = [self._input_size, self._input_size, 1]
-        pictures = tf.map_fn(
-            lambda data: tf.cast(tf.io.decode_png(data, channels=1), tf.float32),
-            self._transform({IMAGE: image_bytes})[IMAGE],
-            fn_output_signature=tf.TensorSpec(shape, tf.float32),
-        )
-        return central(pictures, self._net_size)
+    def _see(self, image_bytes: tf.Tensor, argument: str) -> tf.Tensor:
+        """Returns what the net sees of the films, float32 [N, S, S, 1], 0 to 255.
 
-    def _answer(self, logit: tf.Tensor) -> dict[str, tf.Tensor]:
-        probability = tf.sigmoid(logit[:, 0])
+        Of no films it returns one black picture: oneDNN's convolutions fail for an empty batch.
+
+        Args:
+            image_bytes: string [N].
+            argument: by which the client knows the rows.
+        """
+
+        def picture(data: tf.Tensor) -> tf.Tensor:
+            (small,) = tf.unstack(self._transform({IMAGE: data[tf.newaxis]})[IMAGE], num=1)
+            return tf.io.decode_png(small, channels=1)
+
+        pictures = map_rows(
+            picture,
+            image_bytes,
+            tf.TensorSpec([self._input_size, self._input_size, 1], tf.uint8),
+            f"{argument}[{{}}] holds no image that can be decoded",
+        )
+        black = tf.cast(tf.size(image_bytes) == 0, tf.int32)
+        pictures = tf.pad(pictures, [[0, black], [0, 0], [0, 0], [0, 0]])
+        return central(tf.cast(pictures, tf.float32), self._net_size)
+
+    def _answer(self, image_bytes: tf.Tensor, argument: str) -> dict[str, tf.Tensor]:
+        logit = self._score(self._maps(self._see(image_bytes, argument)))
+        return self._judge(logit[: tf.size(image_bytes), 0])
+
+    def _judge(self, logit: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what is said of films of these log odds [N]."""
+        probability = tf.sigmoid(logit)
         return {
             PROBABILITY: probability,
             THRESHOLD: tf.fill(tf.shape(probability), self.threshold),
@@ -139,7 +167,8 @@ def export(net: Net, transform: tft.TFTransformOutput, input_size: int, path: st
         version_file = os.path.join(folder, VERSION_FILE)
         with open(version_file, "w", encoding="utf-8") as file:
             file.write(UNPUSHED)
-        served = ServedModel(net, transform, input_size, version_file)
+        folded = net._replace(maps=fold(net.maps))
+        served = ServedModel(folded, transform, input_size, version_file)
         signatures = {
             SIGNATURE_BYTES: served.serve_bytes,
             SIGNATURE_EXAMPLES: served.serve_examples,

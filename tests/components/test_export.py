@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,21 +240,74 @@ def test_an_empty_request_gets_an_empty_answer(server: Server) -> None:
     assert answer[SEEN_BYTES].shape == answer[PROBABILITY].shape == (0,)
 
 
-@pytest.mark.parametrize("broken", [b"", b"not an image", FILMS[0][: len(FILMS[0]) // 2]])
-def test_a_broken_image_is_an_error_and_the_next_request_works(
-    server: Server, expected: np.ndarray, broken: bytes
+BROKEN = (b"", b"not an image", FILMS[0][: len(FILMS[0]) // 2])
+
+
+def complaint(serve: Any, argument: str, rows: list[bytes]) -> str:
+    """What the client of a signature is told."""
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        serve(**{argument: tf.constant(rows)})
+    found = re.search(r"assertion failed: \[(.*)\]", caught.value.message)
+    assert found
+    assert "not an image" not in caught.value.message
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        (SIGNATURE_BYTES, IMAGE_BYTES),
+        (SIGNATURE_EXPLAIN, IMAGE_BYTES),
+        (SIGNATURE_EXAMPLES, EXAMPLES),
+    ],
+)
+def test_an_error_names_the_first_broken_row_and_the_next_request_works(
+    server: Server, name: str, argument: str
 ) -> None:
-    for ask in (server.by_bytes, server.by_examples, server.explained):
-        for request in ([broken], [FILMS[0], broken, FILMS[1]]):
-            with pytest.raises(tf.errors.InvalidArgumentError):
-                ask(request)
-        np.testing.assert_allclose(ask(FILMS)[PROBABILITY], expected, atol=1e-6)
+    serve = server.loaded.signatures[name]
+
+    def told(films: list[bytes]) -> str:
+        rows = [example(film) for film in films] if argument == EXAMPLES else films
+        return complaint(serve, argument, rows)
+
+    for broken in BROKEN:
+        for request, row in (
+            ([broken], 0),
+            ([*FILMS, broken], 5),
+            ([FILMS[0], broken, FILMS[1], broken], 1),
+            ([broken] * 3, 0),
+        ):
+            assert told(request) == f"{argument}[{row}] holds no image that can be decoded"
+    # What the message says is enough to be answered.
+    assert server.by_bytes(FILMS)[PROBABILITY].shape == (5,)
 
 
-def test_an_example_without_an_image_is_an_error(server: Server) -> None:
-    serve = server.loaded.signatures[SIGNATURE_EXAMPLES]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="image"):
-        serve(**{EXAMPLES: tf.constant([tf.train.Example().SerializeToString()])})
+def test_an_error_names_the_record_that_is_no_example_with_an_image(server: Server) -> None:
+    serve, good = server.loaded.signatures[SIGNATURE_EXAMPLES], example(FILMS[0])
+    twice = tf.train.Example.FromString(good)
+    twice.features.feature[IMAGE].bytes_list.value.append(FILMS[1])
+    for bad in (
+        b"not an image",  # nor an Example
+        tf.train.Example().SerializeToString(),
+        twice.SerializeToString(),
+    ):
+        wanted = "examples[2] is no tf.train.Example with the feature image"
+        # Said before anything of films that are no images.
+        assert complaint(serve, EXAMPLES, [good, example(b""), bad, good]) == wanted
+
+
+def test_a_session_names_the_row_too(exported: str) -> None:
+    """TensorFlow Serving runs the graph in a session, not as a function."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.load(session, ["serve"], exported)
+        signature = meta.signature_def[SIGNATURE_BYTES]
+        fetch = signature.outputs[PROBABILITY].name
+        feed = signature.inputs[IMAGE_BYTES].name
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"image_bytes\[1\] holds no image"
+        ):
+            session.run(fetch, {feed: [FILMS[0], BROKEN[1]]})
+        assert session.run(fetch, {feed: FILMS}).shape == (5,)
 
 
 def test_the_export_is_of_the_weights_at_that_moment(

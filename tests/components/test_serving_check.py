@@ -87,6 +87,29 @@ def test_a_model_that_answers_to_broken_bytes_is_refused(tmp_path: Path) -> None
     assert "a broken image was answered" in found["refused"]
 
 
+class Silent(Careless):
+    """Says no to broken bytes, and not to which."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def by_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        sizes = tf.map_fn(
+            lambda data: tf.size(tf.io.decode_image(data, channels=3)),
+            image_bytes,
+            fn_output_signature=tf.int32,
+        )
+        with tf.control_dependencies([sizes]):
+            return super().by_bytes(tf.identity(image_bytes))
+
+
+def test_an_error_that_names_no_row_is_refused(tmp_path: Path) -> None:
+    module, path = Silent(), str(tmp_path / "model")
+    signatures = {"serving_default": module.by_bytes, "serving_examples": module.by_examples}
+    tf.saved_model.save(module, path, signatures=signatures)
+    client = replay.Client(path)
+    with pytest.raises(replay.CheckError, match=r"does not name image_bytes\[0\]"):
+        replay.check_broken(client.by_bytes, "image_bytes", encode(tiny_film(1)))
+
+
 class Explaining(Careless):
     """Answers as a model should, but for its heat map."""
 
