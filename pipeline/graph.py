@@ -7,7 +7,6 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
 from tfx.v1.components import ExampleValidator, StatisticsGen, Transform
 
-from components import example_validator
 from components.evaluator.component import YoudenEvaluator
 from components.evaluator.settings import Settings as EvaluatorSettings
 from components.example_gen.component import ChestXrayExampleGen
@@ -25,7 +24,8 @@ NAME = "chest-xray-pneumonia"
 # Code that nodes import by name, so that it need not travel with the pipeline.
 PREPROCESSING_FN = "components.transform.preprocessing.preprocessing_fn"
 RUN_FN = "components.trainer.run_fn.run_fn"
-SCHEMA_FILE = os.path.join(os.path.dirname(example_validator.__file__), "schema.pbtxt")
+# Where the packages are installed, which is not the same place on every machine.
+SCHEMA_FILE = "components/example_validator/schema.pbtxt"
 
 
 def create_pipeline(

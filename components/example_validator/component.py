@@ -17,17 +17,21 @@ class SchemaDriver(PropertiesDriver):
 
     def extra_properties(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, str]:
         """Returns the hash."""
-        with tf.io.gfile.GFile(execution_info.exec_properties["schema_file"], "rb") as file:
+        path = executor.schema_path(execution_info.exec_properties["schema_file"])
+        with tf.io.gfile.GFile(path, "rb") as file:
             return {"schema_sha256": hashlib.sha256(file.read()).hexdigest()}
 
 
 class CuratedSchemaGen(ImportSchemaGen):
     """The stock ImportSchemaGen, which runs again when the schema's file has changed.
 
+    `schema_file` may be relative to the folder in which the project's packages are installed.
+
     Component `outputs` contains:
     - `schema`: Channel of type `standard_artifacts.Schema`.
     """
 
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.SchemaExecutor)
     DRIVER_CLASS = SchemaDriver
 
 

@@ -1,14 +1,37 @@
-"""ExampleValidator's executor that does not let severe anomalies pass."""
+"""The curated schema's executor, and ExampleValidator's that lets no severe anomaly pass."""
 
+import os
 from typing import Any
 
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import types
 from tfx.components.example_validator import executor as stock_executor
+from tfx.components.schema_gen.import_schema_gen import executor as import_executor
 from tfx.types import artifact_utils, standard_component_specs
 
+import components
 from components.errors import InputError
+
+
+def schema_path(schema_file: str) -> str:
+    """Returns where a schema's file is; a relative one is where the packages are installed."""
+    return os.path.join(os.path.dirname(os.path.dirname(components.__file__)), schema_file)
+
+
+class SchemaExecutor(import_executor.Executor):
+    """The stock executor of ImportSchemaGen, for a file beside the installed code."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Copies the schema; see `schema_path` for which, and the stock executor for the rest."""
+        key = standard_component_specs.SCHEMA_FILE_KEY
+        path = schema_path(exec_properties[key])
+        super().Do(input_dict, output_dict, {**exec_properties, key: path})
 
 
 def describe_severe(anomalies: anomalies_pb2.Anomalies) -> list[str]:

@@ -2,13 +2,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tfx.types import standard_artifacts
 
 import components.example_validator
-from components.example_validator.executor import describe_severe
+from components.example_validator.executor import SchemaExecutor, describe_severe, schema_path
 
 SCHEMA = Path(components.example_validator.__file__).with_name("schema.pbtxt")
+RELATIVE = "components/example_validator/schema.pbtxt"
 
 
 def film(number: int, **changes: object) -> dict[str, object]:
@@ -80,3 +83,15 @@ def test_only_errors_are_severe() -> None:
     found.anomaly_info["b"].severity = anomalies_pb2.AnomalyInfo.ERROR
     found.anomaly_info["b"].description = "broken"
     assert describe_severe(found) == ["b: broken"]
+
+
+def test_a_relative_schema_lies_where_the_packages_are_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    schema = standard_artifacts.Schema()
+    schema.uri = str(tmp_path / "out")
+    SchemaExecutor().Do({}, {"schema": [schema]}, {"schema_file": RELATIVE})
+    written = (tmp_path / "out" / "schema.pbtxt").read_text()
+    assert written == (Path(__file__).parents[2] / RELATIVE).read_text()
+    assert schema_path("/etc/other.pbtxt") == "/etc/other.pbtxt"
