@@ -4,6 +4,16 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# To compile for Kubeflow Pipelines, to submit there, and to run in its pods. Later releases of the
+# first three need protobuf 4, which TFX 1.16's other parts do not go with.
+KUBEFLOW = [
+    "kfp>=2.5,<2.6",
+    "kfp-kubernetes>=1.0,<1.1",
+    "kfp-pipeline-spec>=0.2.2,<0.3",
+    # Object stores that are spoken to as Amazon's.
+    "boto3>=1.34",
+]
+
 setup(
     name="cxr-pneumonia-pipeline",
     version="0.1.0",
@@ -59,9 +69,13 @@ setup(
         "setuptools<82",
     ],
     extras_require={
+        "kubeflow": KUBEFLOW,
         "dev": [
+            *KUBEFLOW,
             "pytest>=8",
             "pytest-xdist>=3.6",
+            # An object store on this machine.
+            "moto[s3,server]>=5",
             # Drives the second reader's page.
             "selenium>=4",
             "mypy>=1.11",
@@ -78,7 +92,7 @@ setup(
             # Asks the embedded server what its description allows, and what it does not.
             "schemathesis>=4.30",
             "hypothesis>=6.168",
-        ]
+        ],
     },
     entry_points={"console_scripts": ["cxr=pipeline.cli:main"]},
 )

@@ -21,6 +21,7 @@ PUSHED, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
 DONE = 0
 _DEMO = "demo"
 _COMPARISON = "comparison.html"
+_EXPERIMENT = "chest-xray-pneumonia"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,13 +81,19 @@ def _add_run(commands: Any) -> None:
         required=True,
         help="folder of the run; made if absent",
     )
-    run.add_argument(
+    _add_config(run)
+    run.add_argument("-v", "--verbose", action="store_true", help="show TFX's log on the screen")
+    run.set_defaults(command=_run)
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--config",
         default="default",
         metavar="NAME|FILE",
         help="a preset (demo, default, seed) or a YAML file",
     )
-    run.add_argument(
+    command.add_argument(
         "--set",
         action="append",
         default=[],
@@ -94,8 +101,6 @@ def _add_run(commands: Any) -> None:
         dest="overrides",
         help="change one setting, such as trainer.epochs=5; may be given again",
     )
-    run.add_argument("-v", "--verbose", action="store_true", help="show TFX's log on the screen")
-    run.set_defaults(command=_run)
 
 
 def _add_report(commands: Any) -> None:
@@ -150,7 +155,71 @@ def _add_predict(commands: Any) -> None:
 
 def _add_kubeflow(commands: Any) -> None:
     kubeflow = commands.add_parser("kubeflow", help="what a cluster needs")
-    _add_serving(kubeflow.add_subparsers(required=True, metavar="COMMAND"))
+    within = kubeflow.add_subparsers(required=True, metavar="COMMAND")
+    _add_compile(within)
+    _add_submit(within)
+    _add_schedule(within)
+    _add_serving(within)
+
+
+def _add_compile(commands: Any) -> None:
+    compile_ = commands.add_parser(
+        "compile",
+        help="the pipeline as a file for Kubeflow Pipelines",
+        description="Writes the pipeline as Kubeflow Pipelines takes it. The configuration's "
+        "section kubeflow names the image, the data set's volume and where models are pushed.",
+    )
+    compile_.add_argument(
+        "--output", type=Path, metavar="FILE", required=True, help="such as pipeline.yaml"
+    )
+    _add_config(compile_)
+    compile_.set_defaults(command=_compile)
+
+
+def _add_submit(commands: Any) -> None:
+    submit = commands.add_parser(
+        "submit",
+        help="run the pipeline on a cluster",
+        description="Starts a run on a server of Kubeflow Pipelines and prints its id.",
+    )
+    _add_server(submit)
+    submit.set_defaults(command=_submit)
+
+
+def _add_schedule(commands: Any) -> None:
+    schedule = commands.add_parser(
+        "schedule",
+        help="run the pipeline on a cluster again and again",
+        description="Starts a recurring run on a server of Kubeflow Pipelines, which runs one at a "
+        "time, and prints its id.",
+    )
+    _add_server(schedule)
+    schedule.add_argument(
+        "--cron",
+        required=True,
+        metavar="WHEN",
+        help='six fields, seconds first, such as "0 0 3 * * 1"',
+    )
+    schedule.set_defaults(command=_schedule)
+
+
+def _add_server(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "pipeline",
+        metavar="PIPELINE",
+        help="a compiled file, or the name of a pipeline that the server has",
+    )
+    command.add_argument(
+        "--host", required=True, metavar="URL", help="of the server of Kubeflow Pipelines"
+    )
+    command.add_argument(
+        "--experiment",
+        default=_EXPERIMENT,
+        metavar="NAME",
+        help=f"made if absent (default: {_EXPERIMENT})",
+    )
+    command.add_argument("--name", default=_EXPERIMENT, help=f"of the run (default: {_EXPERIMENT})")
+    command.add_argument("--namespace", metavar="NAME", help="where the server has several users")
 
 
 def _add_serving(commands: Any) -> None:
@@ -310,6 +379,29 @@ def _predict(options: argparse.Namespace) -> int:
     from pipeline.client import command
 
     return DONE if command.run(options) else BAD_INPUT
+
+
+def _compile(options: argparse.Namespace) -> int:
+    # Before TensorFlow is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from pipeline.kfp import command
+
+    command.compile_(options)
+    return DONE
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from pipeline.kfp import command
+
+    command.submit(options)
+    return DONE
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    from pipeline.kfp import command
+
+    command.schedule(options)
+    return DONE
 
 
 def _serving(options: argparse.Namespace) -> int:

@@ -5,12 +5,10 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -18,15 +16,13 @@ from pydantic import (
 )
 
 from components.errors import InputError
+from pipeline.kfp.settings import KubeflowConfig
+from pipeline.section import Section
 
 PRESETS = ("demo", "default", "seed")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ExampleGenConfig(_Section):
+class ExampleGenConfig(Section):
     """How the data set is checked, split and balanced."""
 
     eval_from: Literal["pool", "val"] = Field(
@@ -51,13 +47,13 @@ class ExampleGenConfig(_Section):
         return value
 
 
-class ExampleValidatorConfig(_Section):
+class ExampleValidatorConfig(Section):
     """What happens to a data set that breaks the schema."""
 
     stop_on_anomalies: bool = Field(True, description="end the run on severe anomalies")
 
 
-class TransformConfig(_Section):
+class TransformConfig(Section):
     """The picture that the net sees."""
 
     input_size: int = Field(224, ge=32, le=1024, description="side in pixels")
@@ -66,7 +62,7 @@ class TransformConfig(_Section):
     )
 
 
-class AugmentationConfig(_Section):
+class AugmentationConfig(Section):
     """Bounds of the random changes of a training film."""
 
     rotation: float = Field(10.0, ge=0.0, le=180.0, description="degrees")
@@ -84,7 +80,7 @@ class AugmentationConfig(_Section):
     )
 
 
-class TrainerConfig(_Section):
+class TrainerConfig(Section):
     """The net and how it is trained."""
 
     backbone: str = Field("imagenet", description="imagenet, none, or a Keras model file")
@@ -161,7 +157,7 @@ class TrainerConfig(_Section):
         return value if value in ("imagenet", "none") else str(Path(value).expanduser().absolute())
 
 
-class GateConfig(_Section):
+class GateConfig(Section):
     """Lowest test metrics of a model that may be pushed; null switches a bound off."""
 
     auc: float | None = Field(0.90, ge=0.0, le=1.0)
@@ -169,7 +165,7 @@ class GateConfig(_Section):
     specificity: float | None = Field(0.50, ge=0.0, le=1.0)
 
 
-class EvaluatorConfig(_Section):
+class EvaluatorConfig(Section):
     """How a model is measured and judged."""
 
     gate: GateConfig = GateConfig()
@@ -179,19 +175,19 @@ class EvaluatorConfig(_Section):
     bootstrap_resamples: int = Field(2000, ge=100, le=100_000)
 
 
-class PusherConfig(_Section):
+class PusherConfig(Section):
     """Where a model goes."""
 
     model_name: str = Field("pneumonia", pattern=r"^[a-z0-9][a-z0-9_-]*$")
 
 
-class BeamConfig(_Section):
+class BeamConfig(Section):
     """How the Beam steps run."""
 
     workers: int = Field(1, ge=1, le=256, description="processes; 1 runs in this one")
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration of a run, but for the paths."""
 
     seed: int = Field(1, ge=0, lt=2**31)
@@ -202,6 +198,7 @@ class Config(_Section):
     evaluator: EvaluatorConfig = EvaluatorConfig()
     pusher: PusherConfig = PusherConfig()
     beam: BeamConfig = BeamConfig()
+    kubeflow: KubeflowConfig = KubeflowConfig()
 
     def to_yaml(self) -> str:
         """Returns the configuration as YAML, every value given."""
@@ -308,7 +305,10 @@ def _is_union_branch(part: object) -> bool:
 
 
 def _keys_of(path: Sequence[str]) -> list[str]:
-    model: Any = Config
+    section: Any = Config
     for part in path:
-        model = model.model_fields[part].annotation
-    return list(model.model_fields)
+        # A number is a place in a list of sections.
+        if not part.isdigit():
+            annotation = section.model_fields[part].annotation
+            section = next(iter(get_args(annotation)), annotation)
+    return list(section.model_fields)

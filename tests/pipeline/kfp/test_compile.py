@@ -1,0 +1,151 @@
+"""The compiled pipeline, read by those who take it on a cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import kfp.components
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.kubernetes import kubernetes_executor_config_pb2
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from components.errors import InputError
+from pipeline.cli import main
+from pipeline.config import load_config
+from pipeline.kfp.compile import compile_pipeline
+from pipeline.kfp.settings import NodesConfig
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "kubeflow" / "pipeline" / "config.yaml"
+GOLDEN = Path(__file__).parent / "golden" / "pipeline.yaml"
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return compile_pipeline(load_config(str(EXAMPLE)))
+
+
+@pytest.fixture(scope="module")
+def documents(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    spec, platform = yaml.safe_load_all(text)
+    return spec, platform
+
+
+def container(documents: tuple[dict[str, Any], dict[str, Any]], node: str) -> dict[str, Any]:
+    found: dict[str, Any] = documents[0]["deploymentSpec"]["executors"][f"{node}_executor"][
+        "container"
+    ]
+    return found
+
+
+def test_the_command_writes_the_golden_file(tmp_path: Path) -> None:
+    # After a change that is wanted, the command below writes it anew.
+    output = tmp_path / "new" / "pipeline.yaml"
+    assert main(["kubeflow", "compile", "--config", str(EXAMPLE), "--output", str(output)]) == 0
+    assert output.read_bytes() == GOLDEN.read_bytes()
+
+
+def test_kfp_reads_both_documents(
+    text: str, documents: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    loaded = kfp.components.load_component_from_text(text)
+    assert loaded.pipeline_spec.pipeline_info.name == "chest-xray-pneumonia"
+    # Kubeflow's server refuses any other.
+    assert loaded.pipeline_spec.schema_version == "2.1.0"
+    assert "kubernetes" in loaded.platform_spec.platforms
+    json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
+
+
+def test_every_node_is_a_container_that_runs_the_projects_entry_point(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    executors = documents[0]["deploymentSpec"]["executors"]
+    names = {f"{node}_executor" for node in NodesConfig.model_fields}
+    assert set(executors) == names
+    # Kubeflow runs no resolver, and knows nothing of what is to be done before a cache is asked.
+    for executor in executors.values():
+        assert list(executor) == ["container"]
+        assert "lifecycle" not in executor["container"]
+        assert executor["container"]["command"] == [
+            "python",
+            "-m",
+            "pipeline.kfp.entrypoint",
+            "--on_refusal",
+            "succeed",
+        ]
+
+
+def test_each_node_has_its_machine(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    trainer = container(documents, "Trainer")
+    assert trainer["image"] == "registry.example/chest-xray-pneumonia:0.1.0-gpu"
+    assert trainer["resources"] == {
+        "cpuRequest": 4.0,
+        "memoryRequest": 16.0,
+        "memoryLimit": 16.0,
+        "accelerator": {"type": "nvidia.com/gpu", "count": "1"},
+    }
+    ingest = container(documents, "ChestXrayExampleGen")
+    assert ingest["image"] == "registry.example/chest-xray-pneumonia:0.1.0"
+    assert "accelerator" not in ingest["resources"]
+    assert "resources" not in container(documents, "SchemaGen")
+
+
+def test_what_only_kubernetes_knows(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    read = {
+        name: json_format.ParseDict(
+            executor, kubernetes_executor_config_pb2.KubernetesExecutorConfig()
+        )
+        for name, executor in executors.items()
+    }
+    assert set(read) == {
+        "ChestXrayExampleGen_executor",
+        "Pusher_executor",
+        "Trainer_executor",
+        "YoudenEvaluator_executor",
+    }
+    mount = read["ChestXrayExampleGen_executor"].pvc_mount[0]
+    assert (mount.constant, mount.mount_path) == ("chest-xray", "/data")
+    assert dict(read["Trainer_executor"].node_selector.labels) == {"accelerator": "nvidia"}
+    for node in ("Pusher_executor", "YoudenEvaluator_executor"):
+        secret = read[node].secret_as_env[0]
+        assert secret.secret_name == "mlpipeline-minio-artifact"
+        assert {pair.env_var: pair.secret_key for pair in secret.key_to_env} == {
+            "AWS_ACCESS_KEY_ID": "accesskey",
+            "AWS_SECRET_ACCESS_KEY": "secretkey",
+        }
+        assert len(read[node].pvc_mount) == 0
+    endpoint = [{"name": "AWS_ENDPOINT_URL", "value": "http://minio-service.kubeflow:9000"}]
+    assert container(documents, "Pusher")["env"] == endpoint
+
+
+def test_nothing_in_it_is_of_the_machine_that_compiled_it(text: str) -> None:
+    assert str(ROOT) not in text
+    assert "schema_file" in text
+    assert "constant: components/example_validator/schema.pbtxt" in text
+
+
+def test_a_volume_to_push_to_and_data_that_change() -> None:
+    config = load_config(
+        str(EXAMPLE), ["kubeflow.push=pvc://models/reader", "kubeflow.data_fixed=false"]
+    )
+    spec, platform = yaml.safe_load_all(compile_pipeline(config))
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for node in ("YoudenEvaluator", "Pusher"):
+        assert executors[f"{node}_executor"]["pvcMount"] == [
+            {"constant": "models", "mountPath": "/models"}
+        ]
+    tasks = spec["root"]["dag"]["tasks"]
+    destination = tasks["YoudenEvaluator"]["inputs"]["parameters"]["push_destination"]
+    assert destination == {"runtimeValue": {"constant": "/models/reader/pneumonia"}}
+    # No cache can see another film, or another champion.
+    uncached = {name for name, task in tasks.items() if "cachingOptions" not in task}
+    assert uncached == {"ChestXrayExampleGen", "YoudenEvaluator", "Pusher"}
+
+
+@pytest.mark.parametrize("name", ["image", "data", "push"])
+def test_a_setting_that_a_cluster_needs(name: str) -> None:
+    config = load_config(str(EXAMPLE), [f"kubeflow.{name}=null"])
+    with pytest.raises(InputError, match=f"^The setting kubeflow.{name} is null: a cluster needs"):
+        compile_pipeline(config)
