@@ -11,6 +11,7 @@ import pytest
 from films import Layout, write_films
 
 if TYPE_CHECKING:
+    from object_store import Store
     from served_model import Address
 
 # Before TensorFlow is imported: errors only.
@@ -108,3 +109,31 @@ def server(served_folder: Path) -> "Iterator[Address]":
 
     with serving(served_folder) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    """Where an object store listens."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def store(store_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Store"]:
+    """A store with the empty bucket `models`, which the variables of the environment name."""
+    from object_store import Store
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    store = Store(store_url)
+    store.client.create_bucket(Bucket="models")
+    yield store
+    for key in store.objects("models"):
+        store.client.delete_object(Bucket="models", Key=key)
+    store.client.delete_bucket(Bucket="models")
