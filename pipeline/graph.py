@@ -18,6 +18,7 @@ from components.serving_check.component import ServingCheck
 from components.trainer.component import BackboneTrainer
 from components.trainer.settings import Augmentation
 from components.trainer.settings import Settings as TrainerSettings
+from pipeline.beam import beam_args
 from pipeline.config import Config
 
 NAME = "chest-xray-pneumonia"
@@ -114,21 +115,8 @@ def create_pipeline(
         ],
         enable_cache=True,
         metadata_connection_config=metadata_connection,
-        beam_pipeline_args=beam_args(config.beam.workers),
+        beam_pipeline_args=beam_args(config.beam),
     )
-
-
-def beam_args(workers: int) -> list[str]:
-    """Returns Beam's arguments for a number of processes on this machine.
-
-    The runner is named: DirectRunner stands for another one in later releases of Beam.
-    """
-    # No container is started: the name tells TFX that the workers have its code, which it would
-    # otherwise pack up anew for every node.
-    runner = ["--runner=FnApiRunner", "--sdk_container_image=none"]
-    if workers == 1:
-        return [*runner, "--direct_running_mode=in_memory"]
-    return [*runner, "--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
 
 
 def example_gen_settings(config: Config) -> ExampleGenSettings:

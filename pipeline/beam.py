@@ -1,0 +1,77 @@
+"""Beam's arguments, from the configuration; the one place that knows them."""
+
+from components.errors import InputError
+from pipeline.config import BeamConfig
+
+# The runner is named: DirectRunner stands for another one in later releases of Beam.
+_RUNNERS = {
+    "local": "FnApiRunner",
+    "portable": "PortableRunner",
+    "flink": "FlinkRunner",
+    "spark": "SparkRunner",
+    "dataflow": "DataflowRunner",
+}
+# What of a cluster's runner is told by `beam.endpoint`.
+_ENDPOINTS = {"portable": "job_endpoint", "flink": "flink_master", "spark": "spark_master_url"}
+
+
+def beam_args(config: BeamConfig) -> list[str]:
+    """Returns Beam's arguments.
+
+    Raises:
+        InputError: a setting that the runner needs is not given.
+    """
+    runner = f"--runner={_RUNNERS[config.runner]}"
+    if config.runner == "local":
+        return [runner, *_local(config)]
+    if config.runner == "dataflow":
+        return [runner, *_dataflow(config)]
+    arguments = [runner, f"--{_ENDPOINTS[config.runner]}={_given(config, 'endpoint')}"]
+    if config.runner == "flink":
+        arguments.append(f"--parallelism={config.workers}")
+    return [*arguments, *_environment(config), f"--sdk_worker_parallelism={config.workers}"]
+
+
+def _local(config: BeamConfig) -> list[str]:
+    if config.workers == 1:
+        return [_image("none"), "--direct_running_mode=in_memory"]
+    return [
+        _image("none"),
+        "--direct_running_mode=multi_processing",
+        f"--direct_num_workers={config.workers}",
+    ]
+
+
+def _environment(config: BeamConfig) -> list[str]:
+    """Returns where the workers of a portable runner are."""
+    kind = f"--environment_type={config.environment.upper()}"
+    if config.environment == "docker":
+        return [kind, _image(_given(config, "image"))]
+    if config.environment == "external":
+        return [kind, f"--environment_config={_given(config, 'pool')}", _image("none")]
+    # Threads of one process would wait for one another.
+    return [kind, "--experiments=use_loopback_process_worker=True", _image("none")]
+
+
+def _dataflow(config: BeamConfig) -> list[str]:
+    return [
+        *(f"--{name}={_given(config, name)}" for name in ("project", "region", "temp_location")),
+        _image(_given(config, "image")),
+        f"--num_workers={config.workers}",
+    ]
+
+
+def _image(name: str) -> str:
+    # Where no container is started too, the name tells TFX that the workers have its code, which
+    # it would otherwise pack up anew for every node.
+    return f"--sdk_container_image={name}"
+
+
+def _given(config: BeamConfig, name: str) -> str:
+    value: str | None = getattr(config, name)
+    if value is None:
+        raise InputError(
+            f"The setting beam.{name} is null: beam.runner {config.runner} needs it, which is "
+            f"{BeamConfig.model_fields[name].description}."
+        )
+    return value
