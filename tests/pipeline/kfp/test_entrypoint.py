@@ -130,3 +130,15 @@ def test_an_abort_at_the_end_is_no_failure(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["Runs aborting.Executor.", "aborting.Executor is done."]
     assert (tmp_path / "out" / "SchemaGen" / "schema" / "schema.pbtxt").is_file()
+
+
+def test_the_evaluator_has_the_served_version_here(store: Store, tmp_path: Path) -> None:
+    served = {"saved_model.pb": b"graph", "variables/variables.index": b"index"}
+    start = "pneumonia-reader/pneumonia/9"
+    store.put("models", {f"{start}/{path}": content for path, content in served.items()})
+    inputs = {key: pod.artifact(f"{STORE}/{key}") for key in ("examples", "model")}
+    told = pod.executor_input("YoudenEvaluator", tmp_path, STORE, inputs)
+    # Then it fails, for want of films.
+    assert entrypoint.main(pod.arguments("YoudenEvaluator", told), str(tmp_path)) == 1
+    folder = tmp_path / "s3" / "models" / start
+    assert {path: (folder / path).read_bytes() for path in served} == served
