@@ -16,7 +16,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 from components.errors import InputError
 from pipeline.kfp import executor_input, places
-from pipeline.kfp.versions import Versions
+from pipeline.kfp.bucket import Versions
 
 DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
 

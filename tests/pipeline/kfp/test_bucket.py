@@ -8,7 +8,7 @@ import pytest
 from components.errors import InputError
 from components.evaluator.champion import candidate_key
 from object_store import Store
-from pipeline.kfp.versions import Versions
+from pipeline.kfp.bucket import Versions
 
 URI = "minio://models/reader/pneumonia"
 
