@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import FinishedRun
+from conftest import TINY_SETTINGS, FinishedRun
 
 from bench import ablation
 from bench.ablation import Found, averaged, main, patients, smoothed_loss, undersampled
@@ -96,13 +96,26 @@ def test_a_change_is_undone_after_its_row(name: str, place: object, function: st
     assert getattr(place, function) is before
 
 
+@pytest.fixture
+def run(finished_run: FinishedRun, tmp_path: Path) -> Path:
+    """A run folder with what the finished run's Transform wrote, and nothing of later runs."""
+    folder = tmp_path / "run"
+    written = folder / "artifacts" / "Transform" / "transformed_examples"
+    written.mkdir(parents=True)
+    uri = finished_run.nodes["Transform"].output("transformed_examples").uri
+    (written / "1").symlink_to(uri)
+    config = ablation.load_config("seed", TINY_SETTINGS)
+    (folder / "config.yaml").write_text(config.to_yaml())
+    return folder
+
+
 def test_rows_are_trained_once_and_held_against_the_first(
-    finished_run: FinishedRun,
+    run: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["--run", str(finished_run.output), "--output", str(tmp_path)]
+    arguments = ["--run", str(run), "--output", str(tmp_path)]
     arguments += ["--set", "trainer.epochs=1", "default", "labels smoothed"]
     assert main(arguments) == 0
     first = capsys.readouterr().out
@@ -115,12 +128,14 @@ def test_rows_are_trained_once_and_held_against_the_first(
         assert (len(found["evaluation"]), len(found["test"])) == (18, 24)
 
 
-def test_the_base_gives_what_the_run_itself_gave(finished_run: FinishedRun, tmp_path: Path) -> None:
-    arguments = ["--run", str(finished_run.output), "--output", str(tmp_path), "default"]
+def test_the_base_gives_what_the_run_itself_gave(
+    run: Path, finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    arguments = ["--run", str(run), "--output", str(tmp_path), "default"]
     assert main(arguments) == 0
     with np.load(tmp_path / "default.npz") as found:
         test = found["test"]
-    keys = patients(finished_run.output, "test")
+    keys = patients(run, "test")
     assert len(keys) == len(test) == 24
     labels = np.array([not key.startswith(("IM", "NORMAL2")) for key in keys])
     positives, negatives = test[labels], test[~labels]
@@ -128,20 +143,20 @@ def test_the_base_gives_what_the_run_itself_gave(finished_run: FinishedRun, tmp_
     assert (pairs + 1) / 2 == pytest.approx(finished_run.metrics["auc"], abs=1e-6)
 
 
-def test_the_table_by_hand(finished_run: FinishedRun) -> None:
+def test_the_table_by_hand(run: Path) -> None:
     labels = np.array([0] * 10 + [1] * 14)
     rng = np.random.default_rng(3)
     # In the order of the records, which is that of the names within a split.
-    keys = patients(finished_run.output, "test")
+    keys = patients(run, "test")
     by_row = np.array([0 if key.startswith(("IM", "NORMAL2")) else 1 for key in keys])
     assert sorted(by_row.tolist()) == labels.tolist()
     from bench.runs import transformed_files
     from components.trainer.films import open_split
 
-    evaluation = open_split(transformed_files(finished_run.output, "eval")).labels
+    evaluation = open_split(transformed_files(run, "eval")).labels
     perfect = Found(0.1 + 0.8 * evaluation, 0.1 + 0.8 * by_row, 12.4)
     guess = Found(0.1 + 0.8 * evaluation, rng.permutation(np.linspace(0.2, 0.8, 24)), 7.0)
-    text = ablation.table(finished_run.output, {"default": perfect, "guess": guess})
+    text = ablation.table(run, {"default": perfect, "guess": guess})
     first, second = (line.split("|")[1:-1] for line in text.splitlines()[2:])
     assert [cell.strip() for cell in first] == [
         "default",
@@ -173,8 +188,7 @@ def test_a_folder_of_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"{tmp_path} holds what 0 runs of Transform wrote" in capsys.readouterr().err
 
 
-def test_log_odds_of_films_and_their_mirror_images(finished_run: FinishedRun) -> None:
-    run = finished_run.output
+def test_log_odds_of_films_and_their_mirror_images(run: Path) -> None:
     config = ablation.load_config(str(run / "config.yaml"))
     settings = ablation.trainer_settings(config, "")
     split = ablation.open_split(ablation.transformed_files(run, "test"))
