@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -412,8 +413,10 @@ def _serving(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # Before TensorFlow is imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Before TensorFlow is imported, which says much about graphics cards that are not there.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Of Google's libraries, about the version of Python.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="google")
     from pipeline.server import command
 
     command.run(options, os.environ)

@@ -1,6 +1,7 @@
 """One version of the pushed model, in this process."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -116,4 +117,7 @@ def _reason(message: str) -> str:
     """Returns the sentence of TensorFlow's message that is about the input."""
     lines = [line.strip() for line in message.splitlines()]
     told = [line for line in lines if line and not line.startswith(_NOISE)]
-    return (told or ["the model refuses the input"])[0][:300]
+    first = (told or ["the model refuses the input"])[0]
+    # What the graph itself checks comes in the form of its assertions.
+    asserted = re.fullmatch(r"assertion failed: \[(.*)\]", first)
+    return (asserted[1] if asserted else first)[:300]
