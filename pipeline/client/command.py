@@ -22,14 +22,13 @@ from components.features import (
     PROBABILITY,
     THRESHOLD,
 )
-from pipeline.client import DEFAULT_SERVER, TOKEN_VARIABLE
+from pipeline.client import DEFAULT_SERVER, NOTICE, TOKEN_VARIABLE
 from pipeline.client.client import Client, Reading
 from pipeline.client.errors import ServerError
 from pipeline.client.films import find_films
 from pipeline.client.servers import LocalModel, Server, connect
 from pipeline.run_folder import replace
 
-_NOTICE = "Decision support, not a medical device. A physician decides."
 _COLUMNS = ("file", PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, "error")
 # From as many films on a bar is shown, on a terminal.
 _MANY = 10
@@ -97,7 +96,7 @@ def _show(readings: Sequence[Reading]) -> None:
         )
     console = Console()
     console.print(table)
-    console.print(_NOTICE, soft_wrap=True)
+    console.print(NOTICE, soft_wrap=True)
 
 
 def _rows(readings: Sequence[Reading]) -> list[dict[str, object]]:
@@ -124,7 +123,7 @@ def as_csv(readings: Sequence[Reading]) -> str:
 
 def as_json(readings: Sequence[Reading]) -> str:
     """Returns an object with the notice and a list of films; what is not there is null."""
-    return json.dumps({"notice": _NOTICE, "films": _rows(readings)}, indent=1) + "\n"
+    return json.dumps({"notice": NOTICE, "films": _rows(readings)}, indent=1) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.errors import InputError
-from pipeline.client import TOKEN_VARIABLE
+from pipeline.client import NOTICE, TOKEN_VARIABLE
 from pipeline.server import backends
 from pipeline.server.backends import Address
 
@@ -73,6 +73,6 @@ def _replace_process(backend: str, model: Path, address: Address) -> None:
 
 
 def _announce(address: Address, port: int, grpc_port: int) -> None:
-    print("Decision support, not a medical device. A physician decides.")
+    print(NOTICE)
     print(f"Page and REST: http://{address.written(port)}")
     print(f"gRPC: {address.written(grpc_port)}", flush=True)

@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from components.features import THRESHOLD
+from pipeline.client import NOTICE
 from pipeline.report.store import METRICS_FILE, REPORT_FILE
 from pipeline.run_folder import RunFolder
 from pipeline.server.errors import Refusal, RequestError
 from pipeline.server.openapi import description
 from pipeline.server.service import Service
 
-NOTICE = "Decision support, not a medical device. A physician decides."
 _PAGE = {
     "/": ("index.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
