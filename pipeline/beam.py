@@ -1,4 +1,8 @@
-"""Beam's arguments, from the configuration; the one place that knows them."""
+"""Beam's arguments, from the configuration, and what its runners ask of this process."""
+
+import os
+import socket
+import sys
 
 from components.errors import InputError
 from pipeline.config import BeamConfig
@@ -13,6 +17,9 @@ _RUNNERS = {
 }
 # What of a cluster's runner is told by `beam.endpoint`.
 _ENDPOINTS = {"portable": "job_endpoint", "flink": "flink_master", "spark": "spark_master_url"}
+# Beam's own job service counts the whole job to what it may take to answer, 60 seconds by default.
+_WEEK = 7 * 24 * 3600
+_SECONDS_TO_ANSWER = 10
 
 
 def beam_args(config: BeamConfig) -> list[str]:
@@ -27,9 +34,41 @@ def beam_args(config: BeamConfig) -> list[str]:
     if config.runner == "dataflow":
         return [runner, *_dataflow(config)]
     arguments = [runner, f"--{_ENDPOINTS[config.runner]}={_given(config, 'endpoint')}"]
-    if config.runner == "flink":
+    if config.runner == "portable":
+        arguments.append(f"--job_server_timeout={_WEEK}")
+        if config.artifact_endpoint:
+            arguments.append(f"--artifact_endpoint={config.artifact_endpoint}")
+    if config.runner != "spark":
+        # Flink's; Beam's own job service leaves it alone.
         arguments.append(f"--parallelism={config.workers}")
-    return [*arguments, *_environment(config), f"--sdk_worker_parallelism={config.workers}"]
+    return [*arguments, *_environment(config)]
+
+
+def check_endpoint(config: BeamConfig) -> None:
+    """Fails at once, not after a week, where nobody listens at the job service's address.
+
+    Raises:
+        InputError: so it is.
+    """
+    if config.runner != "portable":
+        return
+    endpoint = _given(config, "endpoint")
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"The setting beam.endpoint is {endpoint!r}: it should be HOST:PORT.")
+    try:
+        socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"The setting beam.endpoint is {endpoint!r}: no job service listens there ({error})."
+        ) from error
+
+
+def put_python_first() -> None:
+    """Has `python`, the name by which Beam starts workers beside a node, mean this one."""
+    folder = os.path.dirname(sys.executable)
+    others = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join([folder, *(path for path in others if path != folder)])
 
 
 def _local(config: BeamConfig) -> list[str]:
@@ -49,8 +88,14 @@ def _environment(config: BeamConfig) -> list[str]:
         return [kind, _image(_given(config, "image"))]
     if config.environment == "external":
         return [kind, f"--environment_config={_given(config, 'pool')}", _image("none")]
-    # Threads of one process would wait for one another.
-    return [kind, "--experiments=use_loopback_process_worker=True", _image("none")]
+    return [
+        kind,
+        # Threads of one process would wait for one another.
+        "--experiments=use_loopback_process_worker=True",
+        # Elsewhere it is the processes of each machine, and one each is what fits any.
+        f"--sdk_worker_parallelism={config.workers}",
+        _image("none"),
+    ]
 
 
 def _dataflow(config: BeamConfig) -> list[str]:

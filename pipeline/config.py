@@ -195,6 +195,12 @@ class BeamConfig(Section):
         min_length=1,
         description="HOST:PORT of the job service or of Flink's master, or the URL of Spark's",
     )
+    artifact_endpoint: str | None = Field(
+        None,
+        min_length=1,
+        description="HOST:PORT to which runner portable sends files for the workers; null: where "
+        "the job service says, which it may not know",
+    )
     environment: Literal["loopback", "external", "docker"] = Field(
         "loopback",
         description="where the workers of portable, flink and spark are: beside the node; in a "

@@ -15,6 +15,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.evaluator.champion import latest_version
 from components.example_gen import files
 from components.trainer.backbone import check_backbone
+from pipeline import beam
 from pipeline.config import Config
 from pipeline.graph import create_pipeline
 from pipeline.run_folder import RunFolder
@@ -59,13 +60,14 @@ class _NodeWatch(logging.Handler):
 
 
 def check_before(config: Config, data: str) -> None:
-    """Fails before anything is written where the data or the weights cannot be had.
+    """Fails before anything is written where something that the run needs cannot be had.
 
     Raises:
         InputError: says which, and what to do.
     """
     files.find_class_folders(data)
     check_backbone(config.trainer.backbone)
+    beam.check_endpoint(config.beam)
 
 
 def run_pipeline(
@@ -95,6 +97,7 @@ def run_pipeline(
         metadata.sqlite_metadata_connection_config(str(folder.metadata)),
     )
     folder.config.write_text(config.to_yaml(), encoding="utf-8")
+    beam.put_python_first()
     watch = _NodeWatch(on_start, on_end)
     absl_logging.set_verbosity(absl_logging.INFO)
     logger = absl_logging.get_absl_logger()

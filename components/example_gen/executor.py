@@ -1,7 +1,6 @@
 """ChestXrayExampleGen's executor: plan, check, then read the kept films and write Examples."""
 
 import csv
-import hashlib
 import json
 import os
 from collections import Counter
@@ -17,23 +16,9 @@ from tfx.types import artifact_utils
 from components.errors import BadFilmsError, InputError
 from components.example_gen import files, plan
 from components.example_gen.film import KEPT, QUARANTINED, Film
+from components.example_gen.record import WRITING, to_example
 from components.example_gen.settings import Settings
-from components.features import (
-    CHANNELS,
-    CLASSES,
-    COLOUR,
-    FILE_NAME,
-    HEIGHT,
-    IMAGE,
-    LABEL,
-    MEAN,
-    PATIENT,
-    POLARITY,
-    SPLITS,
-    STD,
-    SUBTYPE,
-    WIDTH,
-)
+from components.features import CLASSES, SPLITS
 from components.progress import advance
 
 # Keys of the component's outputs and parameters.
@@ -45,50 +30,6 @@ SETTINGS_KEY = "settings"
 MANIFEST = "manifest"  # JSON lines, in shards: every file of the data set and its fate
 QUARANTINE_FILE = "quarantine.csv"
 SUMMARY_FILE = "summary.json"
-
-
-def to_example(film: Film, data: str) -> bytes:
-    """Reads a film and returns its serialized tf.train.Example.
-
-    Args:
-        film: a kept film.
-        data: the data set's folder.
-
-    Raises:
-        InputError: the file is not the one that was checked.
-    """
-    with tf.io.gfile.GFile(os.path.join(data, film.file_name), "rb") as file:
-        image = file.read()
-    if hashlib.sha256(image).hexdigest() != film.sha256 or film.facts is None:
-        raise InputError(f"{film.file_name} changed while it was being ingested; run again.")
-    facts = film.facts
-    words = {
-        IMAGE: image,
-        SUBTYPE: film.subtype.encode(),
-        PATIENT: film.patient.encode(),
-        FILE_NAME: film.file_name.encode(),
-        COLOUR: facts.colour.encode(),
-        POLARITY: facts.polarity.encode(),
-    }
-    integers = {
-        LABEL: film.label,
-        WIDTH: facts.width,
-        HEIGHT: facts.height,
-        CHANNELS: facts.channels,
-    }
-    floats = {MEAN: facts.mean, STD: facts.std}
-    feature = {
-        **{k: tf.train.Feature(bytes_list=tf.train.BytesList(value=[v])) for k, v in words.items()},
-        **{
-            k: tf.train.Feature(int64_list=tf.train.Int64List(value=[v]))
-            for k, v in integers.items()
-        },
-        **{
-            k: tf.train.Feature(float_list=tf.train.FloatList(value=[v])) for k, v in floats.items()
-        },
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=feature))
-    return example.SerializeToString(deterministic=True)
 
 
 class Executor(BaseExampleGenExecutor):
@@ -127,7 +68,7 @@ class Executor(BaseExampleGenExecutor):
             lambda film, _: SPLITS.index(film.split), len(SPLITS)
         )
         return {
-            split: films | f"Read[{split}]" >> beam.Map(_read, exec_properties[DATA_KEY])
+            split: films | f"Read[{split}]" >> beam.Map(to_example, exec_properties[DATA_KEY])
             for split, films in zip(SPLITS, splits, strict=True)
         }
 
@@ -161,7 +102,7 @@ class Executor(BaseExampleGenExecutor):
         self._plan(data, settings, total, manifest)
         summary = _conclude(artifact.uri, manifest, settings)
 
-        advance("Writing Examples", 0, sum(sum(v.values()) for v in summary["kept"].values()))
+        advance(WRITING, 0, sum(sum(v.values()) for v in summary["kept"].values()))
         with self._make_beam_pipeline() as pipeline:
             splits = self.GenerateExamplesByBeam(
                 pipeline, {DATA_KEY: data, MANIFEST: f"{manifest}-*"}
@@ -190,11 +131,6 @@ class Executor(BaseExampleGenExecutor):
             )
         for path in tf.io.gfile.glob(f"{problems}-*"):
             tf.io.gfile.remove(path)
-
-
-def _read(film: Film, data: str) -> bytes:
-    advance("Writing Examples", 1)
-    return to_example(film, data)
 
 
 def _lines(pattern: str) -> Iterator[str]:
