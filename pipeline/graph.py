@@ -22,6 +22,7 @@ from pipeline.beam import beam_args
 from pipeline.config import Config
 
 NAME = "chest-xray-pneumonia"
+TRAINER = "Trainer"
 # Code that nodes import by name, so that it need not travel with the pipeline.
 PREPROCESSING_FN = "components.transform.preprocessing.preprocessing_fn"
 RUN_FN = "components.trainer.run_fn.run_fn"
@@ -73,7 +74,7 @@ def create_pipeline(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         custom_config=trainer_settings(config, pipeline_root).to_custom_config(),
-    ).with_id("Trainer")
+    ).with_id(TRAINER)
     evaluator = YoudenEvaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
@@ -144,5 +145,5 @@ def trainer_settings(config: Config, pipeline_root: str) -> TrainerSettings:
         **{**section, "augmentation": Augmentation(**section["augmentation"])},
         input_size=config.transform.input_size,
         seed=config.seed,
-        work_dir=os.path.join(pipeline_root, "Trainer", "unfinished"),
+        work_dir=os.path.join(pipeline_root, TRAINER, "unfinished"),
     )

@@ -6,6 +6,8 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+_DONE = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+
 
 class Output(NamedTuple):
     """An artifact that a node gave out.
@@ -61,6 +63,25 @@ def latest_run(database: str) -> dict[str, NodeRun]:
     executions = sorted(store.get_executions_by_context(newest.id), key=lambda e: e.id)
     found = (_node_run(store, execution) for execution in executions)
     return {run.node: run for run in found}
+
+
+def newest_run_of(database: str, node: str) -> NodeRun | None:
+    """Reads the newest execution of a node that has given something out, in any run.
+
+    Args:
+        database: path of MLMD's SQLite file.
+        node: its name.
+    """
+    store = metadata_store.MetadataStore(metadata.sqlite_metadata_connection_config(database))
+    executions = [
+        execution
+        for context in store.get_contexts_by_type("node")
+        if context.name.split(".", 1)[1] == node
+        for execution in store.get_executions_by_context(context.id)
+        if execution.last_known_state in _DONE
+    ]
+    newest = max(executions, key=lambda execution: execution.id, default=None)
+    return _node_run(store, newest) if newest else None
 
 
 def maker_properties(database: str, output: Output) -> dict[str, Any]:

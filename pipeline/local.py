@@ -17,7 +17,7 @@ from components.example_gen import files
 from components.trainer.backbone import check_backbone
 from pipeline import beam
 from pipeline.config import Config
-from pipeline.graph import create_pipeline
+from pipeline.graph import TRAINER, create_pipeline
 from pipeline.run_folder import RunFolder
 
 
@@ -89,13 +89,7 @@ def run_pipeline(
         InputError: the data or a setting cannot be used.
     """
     serving_model = str(folder.serving_model(config.pusher.model_name))
-    pipeline = create_pipeline(
-        config,
-        data,
-        str(folder.artifacts),
-        serving_model,
-        metadata.sqlite_metadata_connection_config(str(folder.metadata)),
-    )
+    pipeline = _create(config, data, folder)
     folder.config.write_text(config.to_yaml(), encoding="utf-8")
     beam.put_python_first()
     watch = _NodeWatch(on_start, on_end)
@@ -107,6 +101,35 @@ def run_pipeline(
     finally:
         logger.removeHandler(watch)
     return watch.times
+
+
+def run_trainer(config: Config, folder: RunFolder) -> None:
+    """Runs the Trainer alone, on what the newest run has transformed; a later run finds its model.
+
+    Args:
+        config: of that run.
+        folder: its folder.
+
+    Raises:
+        InputError: the data or a setting cannot be used.
+    """
+    # The data set is not looked at again.
+    compiled = Compiler().compile(_create(config, "", folder))
+    options = pipeline_pb2.RunOptions()
+    options.partial_run.from_nodes.append(TRAINER)
+    options.partial_run.to_nodes.append(TRAINER)
+    options.partial_run.snapshot_settings.latest_pipeline_run_strategy.SetInParent()
+    LocalDagRunner().run_with_ir(compiled, options)
+
+
+def _create(config: Config, data: str, folder: RunFolder) -> Pipeline:
+    return create_pipeline(
+        config,
+        data,
+        str(folder.artifacts),
+        str(folder.serving_model(config.pusher.model_name)),
+        metadata.sqlite_metadata_connection_config(str(folder.metadata)),
+    )
 
 
 def _compile(pipeline: Pipeline, serving_model: str) -> pipeline_pb2.Pipeline:

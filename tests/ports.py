@@ -1,5 +1,6 @@
 """Ports of loopback that nobody listens on."""
 
+import json
 import socket
 
 
@@ -12,3 +13,12 @@ def free_ports(number: int) -> list[int]:
     for free in sockets:
         free.close()
     return ports
+
+
+def two_workers() -> list[str]:
+    """Returns the TF_CONFIG of each of two workers."""
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    return [
+        json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": number}})
+        for number in range(2)
+    ]

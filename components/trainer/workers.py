@@ -27,7 +27,7 @@ def strategy_for(distribution: str) -> tf.distribute.Strategy:
     if not os.environ.get("TF_CONFIG"):
         raise InputError(
             "trainer.distribution is 'multi_worker', but the environment has no TF_CONFIG that "
-            "names the workers."
+            "names the workers: let each of them run python -m pipeline.worker."
         )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -40,7 +40,15 @@ def strategy_for(distribution: str) -> tf.distribute.Strategy:
 
 def is_chief() -> bool:
     """Whether this process is the one that writes; the current strategy tells."""
-    resolver = tf.distribute.get_strategy().cluster_resolver
+    return _leads(tf.distribute.get_strategy().cluster_resolver)
+
+
+def will_be_chief() -> bool:
+    """Whether TF_CONFIG makes this process the one that writes; asks nothing of TensorFlow."""
+    return _leads(tf.distribute.cluster_resolver.TFConfigClusterResolver())
+
+
+def _leads(resolver: tf.distribute.cluster_resolver.ClusterResolver | None) -> bool:
     if resolver is None or resolver.task_type is None:
         return True
     if "chief" in resolver.cluster_spec().jobs:

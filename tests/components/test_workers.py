@@ -1,6 +1,5 @@
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from components.features import IMAGE_BYTES, PROBABILITY, SIGNATURE_BYTES
 from components.trainer.settings import Augmentation, Settings
 from components.trainer.workers import is_chief, strategy_for, worker_name
 from films import encode, tiny_film
+from ports import two_workers
 
 # What TFX's Trainer does, in a process of its own.
 WORKER = """
@@ -78,19 +78,6 @@ def train(run: FinishedRun, settings: Settings, folder: Path, clusters: Sequence
         command = [sys.executable, "-c", WORKER, json.dumps(given)]
         workers.append(subprocess.Popen(command, env=environment))
     assert [worker.wait(timeout=300) for worker in workers] == [0] * len(clusters)
-
-
-def two_workers() -> list[str]:
-    sockets = [socket.socket() for _ in range(2)]
-    for free in sockets:
-        free.bind(("127.0.0.1", 0))
-    hosts = [f"127.0.0.1:{free.getsockname()[1]}" for free in sockets]
-    for free in sockets:
-        free.close()
-    return [
-        json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": number}})
-        for number in range(2)
-    ]
 
 
 def probabilities(model: Path) -> np.ndarray:
