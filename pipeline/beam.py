@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections.abc import Sequence
 
 from components.errors import InputError
 from pipeline.config import BeamConfig
@@ -19,6 +20,7 @@ _RUNNERS = {
 _ENDPOINTS = {"portable": "job_endpoint", "flink": "flink_master", "spark": "spark_master_url"}
 # Beam's own job service counts the whole job to what it may take to answer, 60 seconds by default.
 _WEEK = 7 * 24 * 3600
+_JOB_ENDPOINT = "--job_endpoint="
 _SECONDS_TO_ANSWER = 10
 
 
@@ -44,15 +46,21 @@ def beam_args(config: BeamConfig) -> list[str]:
     return [*arguments, *_environment(config)]
 
 
-def check_endpoint(config: BeamConfig) -> None:
+def check_endpoint(arguments: Sequence[str]) -> None:
     """Fails at once, not after a week, where nobody listens at the job service's address.
 
+    Args:
+        arguments: Beam's; without a job service there is nothing to check.
+
     Raises:
-        InputError: so it is.
+        InputError: the address is none, or nobody listens there.
     """
-    if config.runner != "portable":
-        return
-    endpoint = _given(config, "endpoint")
+    for argument in arguments:
+        if argument.startswith(_JOB_ENDPOINT):
+            _check_address(argument.removeprefix(_JOB_ENDPOINT))
+
+
+def _check_address(endpoint: str) -> None:
     host, _, port = endpoint.rpartition(":")
     if not host or not port.isdecimal():
         raise InputError(f"The setting beam.endpoint is {endpoint!r}: it should be HOST:PORT.")

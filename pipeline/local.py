@@ -67,7 +67,7 @@ def check_before(config: Config, data: str) -> None:
     """
     files.find_class_folders(data)
     check_backbone(config.trainer.backbone)
-    beam.check_endpoint(config.beam)
+    beam.check_endpoint(beam.beam_args(config.beam))
 
 
 def run_pipeline(

@@ -15,6 +15,7 @@ from typing import Any
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 from components.errors import InputError
+from pipeline.beam import check_endpoint
 from pipeline.kfp import executor_input, places
 from pipeline.kfp.bucket import Versions
 
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace, beam_args: list[str], root: str) -> str | None:
     """Runs the node; returns why nothing is pushed, where that is so."""
+    check_endpoint(beam_args)
     told = options.json_serialized_invocation_args
     inputs_spec = options.json_serialized_inputs_spec_args
     local = executor_input.to_tfx(

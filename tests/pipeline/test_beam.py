@@ -11,16 +11,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.errors import InputError
 from pipeline.beam import beam_args, check_endpoint, put_python_first
-from pipeline.config import BeamConfig, load_config
+from pipeline.config import load_config
 from ports import free_ports
 
 
-def configuration(*settings: str) -> BeamConfig:
-    return load_config("seed", [f"beam.{setting}" for setting in settings]).beam
-
-
 def args(*settings: str) -> list[str]:
-    return beam_args(configuration(*settings))
+    return beam_args(load_config("seed", [f"beam.{setting}" for setting in settings]).beam)
 
 
 GOLDEN = [
@@ -126,7 +122,7 @@ def test_workers_beside_a_node_are_of_this_python(
 def test_somebody_must_listen_at_the_endpoint() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        check_endpoint(configuration("runner=portable", f"endpoint=127.0.0.1:{port}"))
+        check_endpoint(args("runner=portable", f"endpoint=127.0.0.1:{port}"))
     (port,) = free_ports(1)
     for endpoint, problem in (
         (f"127.0.0.1:{port}", "no job service listens there .*refused"),
@@ -137,6 +133,6 @@ def test_somebody_must_listen_at_the_endpoint() -> None:
         with pytest.raises(
             InputError, match=f"^The setting beam.endpoint is '{endpoint}': {problem}"
         ):
-            check_endpoint(configuration("runner=portable", f"endpoint={endpoint}"))
+            check_endpoint(args("runner=portable", f"endpoint={endpoint}"))
     # Where it is no job service's address, it is somebody else's to check.
-    check_endpoint(configuration("runner=flink", f"endpoint=127.0.0.1:{port}"))
+    check_endpoint(args("runner=flink", f"endpoint=127.0.0.1:{port}"))

@@ -10,6 +10,7 @@ import pytest
 import pod
 from object_store import Store
 from pipeline.kfp import entrypoint
+from ports import free_ports
 
 ROOT = Path(__file__).parents[3]
 STORE = "s3://artifacts/run"
@@ -39,6 +40,14 @@ def test_bad_input_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[
     last = told_person.splitlines()[-1]
     assert last.startswith("components.example_gen.executor.Executor: ")
     assert str(tmp_path / "none") in last
+
+
+def test_a_job_service_must_be_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (port,) = free_ports(1)
+    told = pod.executor_input("ChestXrayExampleGen", tmp_path, STORE)
+    arguments = [*pod.arguments("ChestXrayExampleGen", told), f"--job_endpoint=127.0.0.1:{port}"]
+    assert entrypoint.main(arguments, str(tmp_path)) == 2
+    assert f"beam.endpoint is '127.0.0.1:{port}'" in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_anything_else_is_told_in_full_and_in_one_line(
