@@ -4,14 +4,42 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# To compile for Kubeflow Pipelines, to submit there, and to run in its pods. Later releases of the
-# first three need protobuf 4, which TFX 1.16's other parts do not go with.
+# TFX 1.16 is the newest release with wheels for glibc < 2.39 and needs Python < 3.11; from Python
+# 3.12 on it is TFX 1.21, on Debian 13. Each stands on a TensorFlow, a protobuf and a NumPy of its own.
+TFX_1_16 = '; python_version < "3.11"'
+TFX_1_21 = '; python_version >= "3.12"'
+
+# To compile for Kubeflow Pipelines, to submit there, and to run in its pods. Asked for by name: TFX
+# 1.21's own extra leaves them out from Python 3.12 on, where they run all the same. Beside TFX 1.16
+# later releases would need protobuf 4, which its other parts do not go with.
 KUBEFLOW = [
-    "kfp>=2.5,<2.6",
-    "kfp-kubernetes>=1.0,<1.1",
-    "kfp-pipeline-spec>=0.2.2,<0.3",
+    f"kfp>=2.5,<2.6{TFX_1_16}",
+    f"kfp>=2.16,<2.17{TFX_1_21}",
+    f"kfp-kubernetes>=1.0,<1.1{TFX_1_16}",
+    f"kfp-kubernetes>=2.16,<2.17{TFX_1_21}",
+    f"kfp-pipeline-spec>=0.2.2,<0.3{TFX_1_16}",
+    f"kfp-pipeline-spec>=2.16,<2.17{TFX_1_21}",
     # Object stores that are spoken to as Amazon's.
     "boto3>=1.34",
+]
+
+TEST = [
+    *KUBEFLOW,
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    # An object store on this machine.
+    "moto[s3,server]>=5",
+    # Drives the second reader's page.
+    "selenium>=4",
+    # The schemas that the manifests are checked against, without a network.
+    "kubernetes-validate>=1.31",
+    "check-jsonschema>=0.33",
+    # For the field lists of KServe's resources alone: pyproject.toml leaves out what it needs to
+    # run, which does not go with TFX.
+    "kserve>=0.15",
+    # Asks the embedded server what its description allows, and what it does not.
+    "schemathesis>=4.30",
+    "hypothesis>=6.168",
 ]
 
 setup(
@@ -28,17 +56,22 @@ setup(
         "pipeline": ["presets/*.yaml", "report/templates/*.html", "server/page/*"],
         "components": ["*/*.pbtxt"],
     },
-    # TFX 1.16 is the newest release with wheels for glibc < 2.39; it needs Python < 3.11.
-    python_requires=">=3.10,<3.11",
+    python_requires=">=3.10,!=3.11.*,<3.14",
     install_requires=[
-        "tfx==1.16.0",
-        "tensorflow>=2.16.2,<2.17",
-        "tensorflow-model-analysis>=0.47.1,<0.48",
-        "tensorflow-serving-api>=2.16.1,<2.17",
-        # From 2.68 the DirectRunner is Prism, a binary it would fetch at run time.
-        "apache-beam>=2.64,<2.68",
-        "numpy>=1.26,<2",
-        "pandas>=1.5,<2",
+        f"tfx==1.16.0{TFX_1_16}",
+        f"tfx==1.21.0{TFX_1_21}",
+        f"tensorflow>=2.16.2,<2.17{TFX_1_16}",
+        f"tensorflow>=2.21,<2.22{TFX_1_21}",
+        f"tensorflow-model-analysis>=0.47.1,<0.48{TFX_1_16}",
+        f"tensorflow-model-analysis>=0.52,<0.53{TFX_1_21}",
+        f"tensorflow-serving-api>=2.16.1,<2.17{TFX_1_16}",
+        f"tensorflow-serving-api>=2.19,<2.22{TFX_1_21}",
+        f"apache-beam>=2.64,<2.68{TFX_1_16}",
+        f"apache-beam>=2.64{TFX_1_21}",
+        f"numpy>=1.26,<2{TFX_1_16}",
+        f"numpy>=2,<3{TFX_1_21}",
+        f"pandas>=1.5,<2{TFX_1_16}",
+        f"pandas>=2,<4{TFX_1_21}",
         "scikit-learn>=1.5,<2",
         # The headless build: opencv-python needs libGL, which servers and slim images lack.
         "opencv-python-headless>=4.11,<5",
@@ -70,28 +103,14 @@ setup(
     ],
     extras_require={
         "kubeflow": KUBEFLOW,
+        "test": TEST,
         "dev": [
-            *KUBEFLOW,
-            "pytest>=8",
-            "pytest-xdist>=3.6",
-            # An object store on this machine.
-            "moto[s3,server]>=5",
-            # Drives the second reader's page.
-            "selenium>=4",
+            *TEST,
             "mypy>=1.11",
             "ruff>=0.6",
             "types-PyYAML",
             "pandas-stubs<2",
             "types-requests",
-            # The schemas that the manifests are checked against, without a network.
-            "kubernetes-validate>=1.31",
-            "check-jsonschema>=0.33",
-            # For the field lists of KServe's resources alone: pyproject.toml leaves out what it
-            # needs to run, which does not go with TFX.
-            "kserve>=0.15",
-            # Asks the embedded server what its description allows, and what it does not.
-            "schemathesis>=4.30",
-            "hypothesis>=6.168",
         ],
     },
     entry_points={"console_scripts": ["cxr=pipeline.cli:main"]},
