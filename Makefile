@@ -3,9 +3,11 @@
 # make check  lint, format and types
 # make bench  speed beside the plain way; needs DATA= and BACKBONE=, a Keras model file
 # make lock   resolve the dependencies of setup.py again
+# make image  the container image, by Docker; IMAGE= names it
+# make test-image  the image, the test suite in it, the compiled pipeline in containers of it
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run test check bench lock
+.PHONY: run test check bench lock image test-image
 
 CONFIG ?= $(if $(DATA),default,demo)
 OUTPUT ?= runs/$(CONFIG)
@@ -44,5 +46,23 @@ $(READY): requirements/lock.txt setup.py .uv/bin/uv
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	@touch $@
 
+UV_COMPILE := .uv/bin/uv pip compile --quiet --generate-hashes --custom-compile-command 'make lock'
+# The image's Python and C library; its wheels need this glibc.
+IMAGE_PYTHON := --python-version 3.13 --python-platform x86_64-manylinux_2_40
+
 lock: .uv/bin/uv
-	.uv/bin/uv pip compile --quiet --python-version 3.10 --generate-hashes --extra dev --custom-compile-command 'make lock' --output-file requirements/lock.txt setup.py
+	$(UV_COMPILE) --python-version 3.10 --extra dev --output-file requirements/lock.txt setup.py
+	$(UV_COMPILE) $(IMAGE_PYTHON) --extra kubeflow --output-file requirements/lock-tfx-1.21.txt setup.py
+	$(UV_COMPILE) $(IMAGE_PYTHON) --extra test --constraint requirements/lock-tfx-1.21.txt --output-file requirements/lock-tfx-1.21-test.txt setup.py
+
+VERSION := $(shell sed -n 's/^ *version="\(.*\)",/\1/p' setup.py)
+IMAGE ?= chest-xray-pneumonia:$(VERSION)
+BASE ?= debian:trixie-slim
+BUILD = docker build --file kubeflow/Dockerfile --build-arg BASE='$(BASE)' --build-arg VERSION='$(VERSION)' --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*')"
+
+image:
+	$(BUILD) --target runtime --tag '$(IMAGE)' .
+
+test-image: image
+	$(BUILD) --target test --tag '$(IMAGE)-test' .
+	docker run --rm --network none '$(IMAGE)-test'

@@ -1,5 +1,6 @@
 """Which code ran."""
 
+import os
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -9,12 +10,13 @@ _TIME_LIMIT_S = 10
 
 
 def code_version() -> dict[str, str]:
-    """Returns `package`, this package's version, and `commit` where the code is in a git checkout.
+    """Returns `package`, this package's version, and `commit` where it can be told.
 
-    The commit ends in `-dirty` where files differ from it.
+    The git checkout tells that holds the code, or the image that it came in. The commit ends in
+    `-dirty` where files differ from it.
     """
     found = {"package": version(_DISTRIBUTION)}
-    commit = _commit(Path(__file__).resolve())
+    commit = _commit(Path(__file__).resolve()) or os.environ.get("CXR_REVISION")
     if commit:
         found["commit"] = commit
     return found

@@ -18,6 +18,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "First")):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
     monkeypatch.setattr(module, "__file__", str(file))
+    monkeypatch.delenv("CXR_REVISION", raising=False)
     return file
 
 
@@ -49,3 +50,12 @@ def test_checkout_of_something_else_is_not_the_code_s(
 def test_no_git_fails_nothing(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert code_version() == {"package": version("cxr-pneumonia-pipeline")}
+
+
+def test_an_image_tells_where_no_checkout_does(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXR_REVISION", "0123abc")
+    assert code_version()["commit"] == commit_of(checkout)
+    monkeypatch.setenv("PATH", "")
+    assert code_version()["commit"] == "0123abc"
