@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 # TFX 1.16 is the newest release with wheels for glibc < 2.39 and needs Python < 3.11; from Python
-# 3.12 on it is TFX 1.21, on Debian 13. Each stands on a TensorFlow, a protobuf and a NumPy of its own.
+# 3.12 on it is TFX 1.21, on Debian 13. Each has a TensorFlow, a protobuf and a NumPy of its own.
 TFX_1_16 = '; python_version < "3.11"'
 TFX_1_21 = '; python_version >= "3.12"'
 

@@ -7,7 +7,9 @@ import pytest
 
 LOCKS = Path(__file__).parents[2] / "requirements"
 NAMES = ("lock.txt", "lock-tfx-1.21.txt", "lock-tfx-1.21-test.txt")
-PINNED = re.compile(r"([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)(?: ; .*)? \\\n((?:    --hash=.*\n)*)")
+PINNED = re.compile(
+    r"([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)(?: ; .*)? \\\n((?:    --hash=.*\n)*)"
+)
 
 
 def pinned(name: str) -> dict[str, str]:
