@@ -294,7 +294,7 @@ def _run(options: argparse.Namespace) -> int:
     from pipeline.config import load_config
     from pipeline.display import screen
 
-    config = load_config(options.config, options.overrides)
+    config = load_config(options.config, options.overrides).on_this_machine()
     if options.data is None and options.config != _DEMO:
         raise InputError(
             f"--data is missing: --config {options.config} needs a folder of films; only "

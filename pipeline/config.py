@@ -20,6 +20,8 @@ from pipeline.kfp.settings import KubeflowConfig
 from pipeline.section import Section
 
 PRESETS = ("demo", "default", "seed")
+# Of `trainer.backbone`; any other value is a file.
+NAMED_WEIGHTS = ("imagenet", "none")
 
 
 class ExampleGenConfig(Section):
@@ -83,7 +85,11 @@ class AugmentationConfig(Section):
 class TrainerConfig(Section):
     """The net and how it is trained."""
 
-    backbone: str = Field("imagenet", description="imagenet, none, or a Keras model file")
+    backbone: str = Field(
+        "imagenet",
+        description="imagenet, none, or a Keras model file; in a cluster pvc://CLAIM/PATH, where a "
+        "new file needs a new name, or an absolute path in the image",
+    )
     fine_tune: str | None = Field(
         None,
         min_length=1,
@@ -150,11 +156,6 @@ class TrainerConfig(Section):
         if value is not None and info.data.get("views") is not None:
             raise ValueError("Input should be null where trainer.views is set")
         return value
-
-    @field_validator("backbone")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        return value if value in ("imagenet", "none") else str(Path(value).expanduser().absolute())
 
 
 class GateConfig(Section):
@@ -233,6 +234,15 @@ class Config(Section):
     pusher: PusherConfig = PusherConfig()
     beam: BeamConfig = BeamConfig()
     kubeflow: KubeflowConfig = KubeflowConfig()
+
+    def on_this_machine(self) -> "Config":
+        """Returns the configuration whose paths hold in every folder of this machine."""
+        backbone = self.trainer.backbone
+        if backbone in NAMED_WEIGHTS or "://" in backbone:
+            return self
+        path = str(Path(backbone).expanduser().absolute())
+        trainer = self.trainer.model_copy(update={"backbone": path})
+        return self.model_copy(update={"trainer": trainer})
 
     def to_yaml(self) -> str:
         """Returns the configuration as YAML, every value given."""

@@ -11,7 +11,7 @@ import pytest
 from films import Layout, write_films
 
 if TYPE_CHECKING:
-    from object_store import Store
+    from object_store import Server, Store
     from served_model import Address
 
 # Before TensorFlow is imported: errors only.
@@ -112,26 +112,24 @@ def server(served_folder: Path) -> "Iterator[Address]":
 
 
 @pytest.fixture(scope="session")
-def store_url() -> Iterator[str]:
-    """Where an object store listens."""
-    from moto.server import ThreadedMotoServer
+def store_server() -> "Iterator[Server]":
+    """An object store that listens."""
+    from object_store import Server
 
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with Server() as server:
+        yield server
 
 
 @pytest.fixture
-def store(store_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Store"]:
+def store(store_server: "Server", monkeypatch: pytest.MonkeyPatch) -> Iterator["Store"]:
     """A store with the empty bucket `models`, which the variables of the environment name."""
+    import object_store
     from object_store import Store
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", store_url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    store = Store(store_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store_server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", object_store.SECRET)
+    store = Store(store_server.url)
     store.client.create_bucket(Bucket="models")
     yield store
     for key in store.objects("models"):

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import boto3
@@ -14,6 +14,9 @@ from components.evaluator.champion import find_champion
 from pipeline.kfp import places
 
 _GRAPH = "saved_model.pb"
+# Key of the objects' metadata: who sent them.
+_PUSHER = "pusher"
+_ERRORS = (BotoCoreError, ClientError, boto3.exceptions.Boto3Error)
 
 
 class Versions:
@@ -60,8 +63,13 @@ class Versions:
             if champion not in ("", latest):
                 self._fetch(champion)
 
-    def push(self, version: str) -> None:
-        """Sends a version, whole or not at all: the file that makes it one comes last."""
+    def push(self, version: str, pusher: str) -> None:
+        """Sends a version, whole or not at all: the file that makes it one comes last.
+
+        Args:
+            version: in the local folder.
+            pusher: who sends, see `discard_half`.
+        """
         folder = self._folder / version
         files = [path for path in folder.rglob("*") if path.is_file()]
         sent: list[str] = []
@@ -70,11 +78,32 @@ class Versions:
                 for path in sorted(files, key=lambda path: (path == folder / _GRAPH, str(path))):
                     key = f"{self._path}/{version}/{path.relative_to(folder).as_posix()}"
                     sent.append(key)
-                    self._client.upload_file(str(path), self._bucket, key)
+                    note = {"Metadata": {_PUSHER: pusher}}
+                    self._client.upload_file(str(path), self._bucket, key, ExtraArgs=note)
             except BaseException:
-                for key in reversed(sent):
-                    self._client.delete_object(Bucket=self._bucket, Key=key)
+                # A store that takes nothing may not take this either; the first error tells.
+                with suppress(*_ERRORS):
+                    self._delete(reversed(sent))
                 raise
+
+    def discard_half(self, pusher: str) -> None:
+        """Takes away half a version that the same pusher has left, killed on the way.
+
+        Another's stays: it may be on its way still.
+        """
+        keys = list(self._keys(f"{self._path}/"))
+        for version in {key.removeprefix(f"{self._path}/").partition("/")[0] for key in keys}:
+            start = f"{self._path}/{version}/"
+            own = [key for key in keys if key.startswith(start)]
+            if version.isdigit() and f"{start}{_GRAPH}" not in own:
+                with self._explained():
+                    head = self._client.head_object(Bucket=self._bucket, Key=own[0])
+                    if head["Metadata"].get(_PUSHER) == pusher:
+                        self._delete(own)
+
+    def _delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def _fetch(self, version: str) -> None:
         for key in self._keys(f"{self._path}/{version}/"):
@@ -100,7 +129,7 @@ class Versions:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error) as error:
+        except _ERRORS as error:
             raise InputError(
                 f"The push destination {self._uri} cannot be used: {str(error).rstrip('.')}."
             ) from error

@@ -2,6 +2,8 @@
 
 import argparse
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from absl import logging
 
@@ -22,7 +24,8 @@ def compile_(options: argparse.Namespace) -> None:
     with warnings.catch_warnings():
         # Of libraries about one another, as they are imported.
         warnings.simplefilter("ignore", FutureWarning)
-        from pipeline.kfp.compile import compile_pipeline
+        with _installed():
+            from pipeline.kfp.compile import compile_pipeline
     # TFX warns that the images' default is missing where it is given.
     logging.set_verbosity(logging.ERROR)
     text = compile_pipeline(config)
@@ -36,7 +39,8 @@ def compile_(options: argparse.Namespace) -> None:
 
 def submit(options: argparse.Namespace) -> None:
     """Starts a run and says its id; see `Server` for the errors."""
-    from pipeline.kfp.submit import Server
+    with _installed():
+        from pipeline.kfp.submit import Server
 
     server = Server(options.host, options.namespace)
     print(server.submit(options.pipeline, options.experiment, options.name))
@@ -44,7 +48,20 @@ def submit(options: argparse.Namespace) -> None:
 
 def schedule(options: argparse.Namespace) -> None:
     """Starts a recurring run and says its id; see `Server` for the errors."""
-    from pipeline.kfp.submit import Server
+    with _installed():
+        from pipeline.kfp.submit import Server
 
     server = Server(options.host, options.namespace)
     print(server.schedule(options.pipeline, options.experiment, options.name, options.cron))
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Around imports of what only the extra `kubeflow` brings."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"The package {error.name} is not installed, which `cxr kubeflow` needs: install the "
+            "project with its extra kubeflow."
+        ) from error

@@ -4,6 +4,7 @@ Kubeflow's launcher has the inputs' files here before, and takes the outputs' fi
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, root: str = "/") -> int:
 def _parser() -> argparse.ArgumentParser:
     # An abbreviation might be one of Beam's arguments, which are the rest.
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--on_refusal", choices=("succeed", "fail"), required=True)
+    parser.add_argument("--on_refusal", choices=("succeed", "fail"), default="succeed")
     parser.add_argument("--executor_class_path", required=True)
     for name in ("invocation", "inputs_spec", "outputs_spec"):
         parser.add_argument(f"--json_serialized_{name}_args", type=json.loads, required=True)
@@ -78,7 +79,7 @@ def _run(options: argparse.Namespace, beam_args: list[str], root: str) -> str | 
     versions = None
     if destination:
         versions = Versions(destination, Path(places.to_local(destination, root)))
-        _fetch(versions, local)
+        _fetch(versions, told, local)
     kubeflow_v2_run_executor.main(
         (
             argparse.Namespace(
@@ -92,19 +93,26 @@ def _run(options: argparse.Namespace, beam_args: list[str], root: str) -> str | 
     output = Path(told["outputs"]["outputFile"])
     made = json.loads(output.read_text("utf-8"))
     if versions and (version := _pushed_version(made)):
-        versions.push(version)
+        versions.push(version, _pusher(told))
         print(f"Pushed {destination}/{version}.")
     output.write_text(json.dumps(executor_input.from_tfx(made, root)), encoding="utf-8")
     return executor_input.refusal(made, told)
 
 
-def _fetch(versions: Versions, local: executor_input.Message) -> None:
+def _fetch(versions: Versions, told: executor_input.Message, local: executor_input.Message) -> None:
     """Brings what the node reads at the push destination."""
     if executor_input.PUSHED_MODEL in local["outputs"]["artifacts"]:
+        versions.discard_half(_pusher(told))
         versions.fetch_number()
         return
     model = local["inputs"]["artifacts"][executor_input.MODEL]["artifacts"][0]
     versions.fetch_champion(model["uri"])
+
+
+def _pusher(told: executor_input.Message) -> str:
+    """Returns a name for this Pusher of this run, the same when its pod is started again."""
+    uri = told["outputs"]["artifacts"][executor_input.PUSHED_MODEL]["artifacts"][0]["uri"]
+    return hashlib.sha256(uri.encode()).hexdigest()[:16]
 
 
 def _pushed_version(made: executor_input.Message) -> str | None:

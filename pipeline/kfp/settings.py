@@ -69,12 +69,24 @@ class KubeflowConfig(Section):
         None, pattern=r"^https?://\S+$", description="URL of the object store; null: Amazon's"
     )
     secrets: list[SecretConfig] = []
+    scratch: str | None = Field(
+        None,
+        description="where training keeps its checkpoints, pvc://CLAIM[/PATH], so that it goes on "
+        "after its pod is lost; null: in the pod, so that it begins anew",
+    )
+    retries: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="times that a failed node is started again, whatever failed: Kubeflow does not "
+        "tell a lost machine from bad input, or from a refusal that is to fail",
+    )
     on_refusal: Literal["succeed", "fail"] = Field(
         "succeed", description="how a run ends whose model is refused; nothing is pushed either way"
     )
     nodes: NodesConfig = NodesConfig()
 
-    @field_validator("data")
+    @field_validator("data", "scratch")
     @classmethod
     def _on_a_claim(cls, value: str | None) -> str | None:
         if value is not None and places.parse(value, (places.PVC,)) is None:

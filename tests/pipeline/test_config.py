@@ -110,9 +110,15 @@ def test_a_backbone_file_is_found_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    backbone = load_config("seed", ["trainer.backbone=nets/resnet.keras"]).trainer.backbone
-    assert backbone == str(tmp_path / "nets" / "resnet.keras")
-    assert load_config("seed", ["trainer.backbone=none"]).trainer.backbone == "none"
+    for given, expected in (
+        ("nets/resnet.keras", str(tmp_path / "nets" / "resnet.keras")),
+        ("none", "none"),
+        # Of a cluster.
+        ("pvc://weights/resnet.keras", "pvc://weights/resnet.keras"),
+    ):
+        config = load_config("seed", [f"trainer.backbone={given}"])
+        assert config.trainer.backbone == given
+        assert config.on_this_machine().trainer.backbone == expected
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import InputError
 from components.evaluator.champion import candidate_key
-from object_store import Store
+from object_store import Server, Store
 from pipeline.kfp.bucket import Versions
 
 URI = "minio://models/reader/pneumonia"
@@ -84,12 +84,12 @@ def test_the_file_that_makes_a_version_comes_last(
     order: list[str] = []
     upload = versions._client.upload_file
 
-    def note(path: str, bucket: str, key: str) -> None:
+    def note(path: str, bucket: str, key: str, **more: Any) -> None:
         order.append(key)
-        upload(path, bucket, key)
+        upload(path, bucket, key, **more)
 
     monkeypatch.setattr(versions._client, "upload_file", note)
-    versions.push("7")
+    versions.push("7", "me")
     start = "reader/pneumonia/7"
     assert order == [f"{start}/variables/variables.index", f"{start}/saved_model.pb"]
     assert store.objects("models") == {
@@ -105,15 +105,44 @@ def test_half_a_version_does_not_stay(
     versions = Versions(URI, tmp_path)
     upload = versions._client.upload_file
 
-    def fail_at_the_end(path: str, bucket: str, key: str) -> Any:
+    def fail_at_the_end(path: str, bucket: str, key: str, **more: Any) -> Any:
         if key.endswith("saved_model.pb"):
             raise boto3.exceptions.S3UploadFailedError("no space left")
-        return upload(path, bucket, key)
+        return upload(path, bucket, key, **more)
 
     monkeypatch.setattr(versions._client, "upload_file", fail_at_the_end)
     with pytest.raises(InputError, match=f"^The push destination {URI} cannot be used: no space"):
-        versions.push("7")
+        versions.push("7", "me")
     assert store.objects("models") == {}
+
+
+def test_half_a_version_of_a_lost_pod_is_taken_away_by_its_successor(
+    store: Store, tmp_path: Path
+) -> None:
+    make_version(tmp_path)
+    versions = Versions(URI, tmp_path)
+    versions.push("7", "me")
+    start = "reader/pneumonia/7"
+    store.client.delete_object(Bucket="models", Key=f"{start}/saved_model.pb")
+    # Another pusher may be sending it still; nor is a whole version half a one.
+    versions.discard_half("another")
+    assert list(store.objects("models")) == [f"{start}/variables/variables.index"]
+    (tmp_path / "7").rename(tmp_path / "8")
+    versions.push("8", "me")
+    versions.discard_half("me")
+    assert {key.split("/")[2] for key in store.objects("models")} == {"8"}
+
+
+def test_a_store_that_takes_nothing_tells_why(
+    store_server: Server, store: Store, tmp_path: Path
+) -> None:
+    make_version(tmp_path)
+    versions = Versions(URI, tmp_path)
+    with (
+        store_server.refusing("PUT", "POST", "DELETE"),
+        pytest.raises(InputError, match=r"cannot be used: .*AccessDenied.*PutObject operation"),
+    ):
+        versions.push("7", "me")
 
 
 def test_a_bucket_that_is_not_there(store: Store, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The compiled pipeline, read by those who take it on a cluster."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,7 @@ def test_every_node_is_a_container_that_runs_the_projects_entry_point(
     for executor in executors.values():
         assert list(executor) == ["container"]
         assert "lifecycle" not in executor["container"]
-        assert executor["container"]["command"] == [
-            "python",
-            "-m",
-            "pipeline.kfp.entrypoint",
-            "--on_refusal",
-            "succeed",
-        ]
+        assert executor["container"]["command"] == ["python", "-m", "pipeline.kfp.entrypoint"]
 
 
 def test_each_node_has_its_machine(documents: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -106,7 +101,7 @@ def test_what_only_kubernetes_knows(documents: tuple[dict[str, Any], dict[str, A
         "YoudenEvaluator_executor",
     }
     mount = read["ChestXrayExampleGen_executor"].pvc_mount[0]
-    assert (mount.constant, mount.mount_path) == ("chest-xray", "/data")
+    assert (mount.constant, mount.mount_path) == ("chest-xray", "/claims/chest-xray")
     assert dict(read["Trainer_executor"].node_selector.labels) == {"accelerator": "nvidia"}
     for node in ("Pusher_executor", "YoudenEvaluator_executor"):
         secret = read[node].secret_as_env[0]
@@ -134,14 +129,89 @@ def test_a_volume_to_push_to_and_data_that_change() -> None:
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     for node in ("YoudenEvaluator", "Pusher"):
         assert executors[f"{node}_executor"]["pvcMount"] == [
-            {"constant": "models", "mountPath": "/models"}
+            {"constant": "models", "mountPath": "/claims/models"}
         ]
     tasks = spec["root"]["dag"]["tasks"]
     destination = tasks["YoudenEvaluator"]["inputs"]["parameters"]["push_destination"]
-    assert destination == {"runtimeValue": {"constant": "/models/reader/pneumonia"}}
+    assert destination == {"runtimeValue": {"constant": "/claims/models/reader/pneumonia"}}
     # No cache can see another film, or another champion.
     uncached = {name for name, task in tasks.items() if "cachingOptions" not in task}
     assert uncached == {"ChestXrayExampleGen", "YoudenEvaluator", "Pusher"}
+
+
+def test_training_goes_on_and_finds_its_weights_on_claims() -> None:
+    config = load_config(
+        str(EXAMPLE),
+        ["kubeflow.scratch=pvc://work/runs", "trainer.backbone=pvc://weights/nets/resnet.keras"],
+    )
+    spec, platform = yaml.safe_load_all(compile_pipeline(config))
+    parameters = spec["root"]["dag"]["tasks"]["Trainer"]["inputs"]["parameters"]
+    settings = json.loads(parameters["custom_config"]["runtimeValue"]["constant"])
+    assert settings["work_dir"] == "/claims/work/runs/Trainer/unfinished"
+    assert settings["backbone"] == "/claims/weights/nets/resnet.keras"
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors["Trainer_executor"]["pvcMount"] == [
+        {"constant": "weights", "mountPath": "/claims/weights"},
+        {"constant": "work", "mountPath": "/claims/work"},
+    ]
+
+
+def test_a_pod_mounts_no_claim_twice() -> None:
+    config = load_config(
+        str(EXAMPLE), ["kubeflow.scratch=pvc://a/work", "trainer.backbone=pvc://a/net.keras"]
+    )
+    _, platform = yaml.safe_load_all(compile_pipeline(config))
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors["Trainer_executor"]["pvcMount"] == [
+        {"constant": "a", "mountPath": "/claims/a"}
+    ]
+
+
+@pytest.mark.parametrize("backbone", ["nets/resnet.keras", "~/resnet.keras", "pvc://Weights/a"])
+def test_weights_that_no_pod_can_find(backbone: str) -> None:
+    config = load_config(str(EXAMPLE), [f"trainer.backbone={backbone}"])
+    with pytest.raises(InputError) as caught:
+        compile_pipeline(config)
+    assert str(caught.value) == (
+        f"The setting trainer.backbone is '{backbone}', which no pod can find: give "
+        "pvc://CLAIM/PATH, an absolute path in the image, 'imagenet' or 'none'."
+    )
+
+
+def test_weights_in_the_image_stay_where_they_are() -> None:
+    config = load_config(str(EXAMPLE), ["trainer.backbone=/opt/weights/resnet.keras"])
+    assert '"backbone": "/opt/weights/resnet.keras"' in " ".join(compile_pipeline(config).split())
+
+
+def test_a_failed_node_is_started_again_as_often_as_kfp_would(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    def a() -> None:
+        """Does nothing."""
+
+    @kfp.dsl.pipeline(name="p")
+    def pipeline() -> None:
+        kfp.dsl.component(a, base_image="python")().set_retry(2, "30s", 2.0, "3600s")
+
+    task = pipeline.pipeline_spec.root.dag.tasks["a"]
+    expected = json_format.MessageToDict(task.retry_policy)
+    # kfp cuts this down to an hour, after whose training no lost pod would be started again.
+    expected["backoffMaxDuration"] = "604800s"
+    for given in documents[0]["root"]["dag"]["tasks"].values():
+        assert given["retryPolicy"] == expected
+    config = load_config(str(EXAMPLE), ["kubeflow.retries=0"])
+    spec, _ = yaml.safe_load_all(compile_pipeline(config))
+    assert spec["root"]["dag"]["tasks"]["Trainer"]["retryPolicy"]["maxRetryCount"] == 0
+
+
+def test_how_a_refusal_ends_a_run_leaves_the_other_nodes_in_the_cache(
+    documents: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    config = load_config(str(EXAMPLE), ["kubeflow.on_refusal=fail"])
+    spec, _ = yaml.safe_load_all(compile_pipeline(config))
+    before, after = documents[0]["deploymentSpec"]["executors"], spec["deploymentSpec"]["executors"]
+    assert {node for node in before if before[node] != after[node]} == {"Pusher_executor"}
+    assert after["Pusher_executor"]["container"]["args"][-2:] == ["--on_refusal", "fail"]
 
 
 @pytest.mark.parametrize("name", ["image", "data", "push"])

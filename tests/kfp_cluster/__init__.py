@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines without a cluster: runs a compiled pipeline on one machine, pod by pod."""
