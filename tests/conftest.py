@@ -32,6 +32,8 @@ TINY_SETTINGS = (
     "trainer.views=2",
     "trainer.batch_size=8",
     "trainer.normalize_features=true",
+    # `auto` measures the machine, which says something else when it is busy.
+    "trainer.precision=float32",
     "example_gen.eval_fraction=0.25",
     "evaluator.bootstrap_resamples=200",
 )

@@ -18,6 +18,12 @@ from werkzeug.serving import make_server
 KEY, SECRET = "key", "secret"
 _REFUSAL = "<Error><Code>{}</Code><Message>{}</Message></Error>"
 
+
+class _Quiet(MotoRequestHandler):
+    def log_request(self, *_: object) -> None:
+        """Says nothing of each request."""
+
+
 # Called with a request's method and path before it is answered.
 Watch = Callable[[str, str], None]
 
@@ -32,9 +38,7 @@ class Server:
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._answer = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server(
-            host, 0, self._handle, threaded=True, request_handler=MotoRequestHandler
-        )
+        self._server = make_server(host, 0, self._handle, threaded=True, request_handler=_Quiet)
         self._refused: frozenset[str] = frozenset()
         self.url = f"http://{host}:{self._server.server_port}"
         self.watch: Watch | None = None
