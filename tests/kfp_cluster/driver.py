@@ -135,7 +135,8 @@ def executor_input(
         },
     }
     message = json_format.ParseDict(told, pipeline_spec_pb2.ExecutorInput())
-    return json.loads(json_format.MessageToJson(message))  # type: ignore[no-any-return]
+    read: Message = json.loads(json_format.MessageToJson(message))
+    return read
 
 
 def fingerprint(told: Message, container: Message, claims: list[str]) -> str:
@@ -175,7 +176,7 @@ def _parameters(component: Message, given: Message) -> Message:
     }
     values |= {name: value["runtimeValue"]["constant"] for name, value in given.items()}
     for name, definition in declared.items():
-        if name not in values and not definition.get("isOptional"):
+        if name not in values:
             raise RefusedError(f"no value for the parameter {name}")
         if definition["parameterType"] == "STRING" and not isinstance(values[name], str):
             raise NotImplementedError(f"{name} is no string: {values[name]!r}")

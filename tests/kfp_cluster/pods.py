@@ -169,10 +169,9 @@ class Containers:
         for path in (order.root, *order.root.rglob("*")):
             path.chmod(0o777 if path.is_dir() else 0o666)
         volumes = [f"{order.root / folder}:/{folder}" for folder in _FOLDERS]
-        for path, claim in order.mounts.items():
-            if not claim.read_only:
-                claim.folder.chmod(0o777)
-            volumes.append(f"{claim.folder}:{path}{':ro' if claim.read_only else ''}")
+        for mount, claim in order.mounts.items():
+            claim.folder.chmod(0o755 if claim.read_only else 0o777)
+            volumes.append(f"{claim.folder}:{mount}{':ro' if claim.read_only else ''}")
         name = f"{self._network}-{uuid.uuid4().hex[:8]}"
         command = ["docker", "run", "--rm", "--name", name, "--network", self._network]
         command += ["--user", f"{_USER}:{_USER}"]

@@ -1,6 +1,8 @@
 """Submitting, to a server on this machine that answers as Kubeflow's does."""
 
 import json
+import re
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -128,4 +130,28 @@ def test_nobody_listens(server: Kubeflow, capfd: pytest.CaptureFixture[str]) -> 
     assert told == (
         f"cxr: The server {server.url} cannot be reached: Connection refused. Give the URL of "
         "Kubeflow Pipelines as --host."
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compile", "--output", "pipeline.yaml"],
+        ["submit", "pipeline.yaml", "--host", "http://localhost"],
+        ["schedule", "pipeline.yaml", "--host", "http://localhost", "--cron", "0 0 3 * * 1"],
+    ],
+)
+def test_what_is_missing_without_the_extra_is_one_sentence(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ["kfp", *(name for name in sys.modules if name.startswith("kfp."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("pipeline.kfp.compile", "pipeline.kfp.submit"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert main(["kubeflow", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert re.fullmatch(
+        r"cxr: The package kfp(\.\w+)? is not installed, which `cxr kubeflow` needs: install the "
+        r"project with its extra kubeflow\.\n",
+        told,
     )
