@@ -63,6 +63,7 @@ BUILD = docker build --file kubeflow/Dockerfile --build-arg BASE='$(BASE)' --bui
 image:
 	$(BUILD) --target runtime --tag '$(IMAGE)' .
 
-test-image: image
+test-image: image $(READY)
 	$(BUILD) --target test --tag '$(IMAGE)-test' .
 	docker run --rm --network none '$(IMAGE)-test'
+	CXR_IMAGE='$(IMAGE)' $(PY) -m pytest --numprocesses=0 tests/pipeline/kfp/test_cluster.py

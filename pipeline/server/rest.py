@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import json_format
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow_serving.apis import get_model_metadata_pb2
 
+from pipeline.compat import message_to_dict
 from pipeline.server.errors import Refusal, RequestError
 from pipeline.server.guard import Bodies
 from pipeline.server.service import Service
@@ -90,7 +90,9 @@ class Rest:
                 signature_def=version.servable.model.signature_defs
             )
             spec = {"name": name, "signature_name": "", "version": str(version.number)}
-            return _json({"model_spec": spec, "metadata": {"signature_def": _as_dict(signatures)}})
+            return _json(
+                {"model_spec": spec, "metadata": {"signature_def": message_to_dict(signatures)}}
+            )
 
     async def status(self, request: Request) -> Response:
         """GET .../models/NAME[/versions/V]."""
@@ -127,12 +129,6 @@ def _parsed(body: bytes) -> dict[str, Any]:
 def _status(number: int, state: State) -> dict[str, Any]:
     status = {"error_code": _CODES[state.code], "error_message": state.message}
     return {"version": str(number), "state": state.name, "status": status}
-
-
-def _as_dict(message: Any) -> Any:
-    return json_format.MessageToDict(
-        message, including_default_value_fields=True, preserving_proto_field_name=True
-    )
 
 
 def _json(content: Any) -> Response:
