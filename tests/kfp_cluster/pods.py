@@ -89,8 +89,8 @@ class Processes:
     host = "127.0.0.1"
 
     def __init__(self) -> None:
-        # Each is forked from a process that has imported the project, as a pod is from nothing
-        # else, but not again and again: that takes longer than most nodes do.
+        # Each is forked from a process that has imported the project and done nothing else: the
+        # import takes longer than most nodes do.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([ENTRYPOINT])
 
