@@ -66,6 +66,7 @@ setup(
         f"tensorflow-model-analysis>=0.52,<0.53{TFX_1_21}",
         f"tensorflow-serving-api>=2.16.1,<2.17{TFX_1_16}",
         f"tensorflow-serving-api>=2.19,<2.22{TFX_1_21}",
+        # From 2.68 the DirectRunner is Prism, a binary it would fetch at run time.
         f"apache-beam>=2.64,<2.68{TFX_1_16}",
         f"apache-beam>=2.64{TFX_1_21}",
         f"numpy>=1.26,<2{TFX_1_16}",
