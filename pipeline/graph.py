@@ -23,6 +23,7 @@ from pipeline.config import Config
 
 NAME = "chest-xray-pneumonia"
 TRAINER = "Trainer"
+PUSHER = "Pusher"
 # Code that nodes import by name, so that it need not travel with the pipeline.
 PREPROCESSING_FN = "components.transform.preprocessing.preprocessing_fn"
 RUN_FN = "components.trainer.run_fn.run_fn"
@@ -99,7 +100,7 @@ def create_pipeline(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=push_destination)
         ),
-    ).with_id("Pusher")
+    ).with_id(PUSHER)
     return Pipeline(
         pipeline_name=NAME,
         pipeline_root=pipeline_root,

@@ -76,7 +76,7 @@ def newest_run_of(database: str, node: str) -> NodeRun | None:
     executions = [
         execution
         for context in store.get_contexts_by_type("node")
-        if context.name.split(".", 1)[1] == node
+        if _node_name(context) == node
         for execution in store.get_executions_by_context(context.id)
         if execution.last_known_state in _DONE
     ]
@@ -107,8 +107,7 @@ def _node_run(
     store: metadata_store.MetadataStore, execution: metadata_store_pb2.Execution
 ) -> NodeRun:
     contexts = store.get_contexts_by_execution(execution.id)
-    # A node's context is named `<pipeline>.<node>`.
-    (node,) = [context.name.split(".", 1)[1] for context in contexts if context.type == "node"]
+    (node,) = [_node_name(context) for context in contexts if context.type == "node"]
     events = [
         event
         for event in store.get_events_by_execution_ids([execution.id])
@@ -124,6 +123,11 @@ def _node_run(
         state=metadata_store_pb2.Execution.State.Name(execution.last_known_state),
         outputs=[_output(event, artifacts[event.artifact_id]) for event in events],
     )
+
+
+def _node_name(context: metadata_store_pb2.Context) -> str:
+    """Returns the node of a context of the type `node`, which is named `<pipeline>.<node>`."""
+    return str(context.name.split(".", 1)[1])
 
 
 def _output(event: metadata_store_pb2.Event, artifact: metadata_store_pb2.Artifact) -> Output:

@@ -17,7 +17,7 @@ from components.example_gen import files
 from components.trainer.backbone import check_backbone
 from pipeline import beam
 from pipeline.config import Config
-from pipeline.graph import TRAINER, create_pipeline
+from pipeline.graph import PUSHER, TRAINER, create_pipeline
 from pipeline.run_folder import RunFolder
 
 
@@ -137,6 +137,6 @@ def _compile(pipeline: Pipeline, serving_model: str) -> pipeline_pb2.Pipeline:
     compiled = Compiler().compile(pipeline)
     if not latest_version(serving_model):
         for node in compiled.nodes:
-            if node.pipeline_node.node_info.id == "Pusher":
+            if node.pipeline_node.node_info.id == PUSHER:
                 node.pipeline_node.execution_options.caching_options.enable_cache = False
     return compiled

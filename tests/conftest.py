@@ -19,6 +19,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 MakeData = Callable[[Layout], Path]
 
+# The pipeline's, in the order in which they run.
+NODES = [
+    "ChestXrayExampleGen",
+    "SchemaGen",
+    "StatisticsGen",
+    "ExampleValidator",
+    "Transform",
+    "Trainer",
+    "YoudenEvaluator",
+    "ServingCheck",
+    "Pusher",
+]
+
 TINY_LAYOUT = {
     "train": {"NORMAL": 24, "PNEUMONIA": 40},
     "val": {"NORMAL": 2, "PNEUMONIA": 2},

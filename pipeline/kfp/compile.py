@@ -13,7 +13,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import InputError
 from pipeline.config import Config
-from pipeline.graph import create_pipeline
+from pipeline.graph import PUSHER, create_pipeline
 from pipeline.kfp.platform import (
     INGEST,
     PUSHING,
@@ -26,7 +26,6 @@ from pipeline.kfp.platform import (
 from pipeline.kfp.settings import KubeflowConfig, NodeConfig
 
 ENTRYPOINT = "pipeline.kfp.entrypoint"
-_REFUSING = "Pusher"
 # Seconds before a failed node is started again, each time twice as many; and how long after its
 # first start it still is. That counts while it runs, so a day of training must fit.
 _WAIT_S, _LONGEST_S = 30, 7 * 24 * 3600
@@ -107,7 +106,7 @@ def _complete(spec: dict[str, Any], node: str, cluster: KubeflowConfig) -> None:
         "--json_serialized_outputs_spec_args",
         json.dumps(outputs, sort_keys=True),
     ]
-    if node == _REFUSING:
+    if node == PUSHER:
         container["args"] += ["--on_refusal", cluster.on_refusal]
     if not container.get("resources"):
         container.pop("resources", None)

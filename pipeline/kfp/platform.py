@@ -4,13 +4,13 @@ from typing import Any
 
 from components.errors import InputError
 from pipeline.config import NAMED_WEIGHTS, Config
+from pipeline.graph import PUSHER, TRAINER
 from pipeline.kfp import places
 from pipeline.kfp.settings import KubeflowConfig
 
 INGEST = "ChestXrayExampleGen"
-TRAINER = "Trainer"
 # They read or write the folder of pushed versions.
-PUSHING = ("YoudenEvaluator", "Pusher")
+PUSHING = ("YoudenEvaluator", PUSHER)
 # Each claim lies in it under its own name, so that a pod mounts none twice, which is forbidden.
 _CLAIMS = "/claims"
 # For what a node keeps while it works, where no claim is given.

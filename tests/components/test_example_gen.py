@@ -22,6 +22,7 @@ from components.errors import BadFilmsError, InputError
 from components.example_gen import executor, files
 from components.example_gen.settings import Settings
 from films import encode, tiny_film, write_films
+from written_examples import read_examples
 
 LAYOUT = {
     "train": {"NORMAL": 20, "PNEUMONIA": 50},
@@ -51,13 +52,7 @@ def ingest(data: Path, out: Path, how: Settings) -> dict[str, dict[str, bytes]]:
     properties = {"data": str(data), "settings": how.to_json()}
     executor.Executor(context).Do({}, {"examples": [artifact]}, properties)
     assert json.loads(artifact.split_names) == ["train", "eval", "test"]
-    found: dict[str, dict[str, bytes]] = {}
-    for split in ("train", "eval", "test"):
-        paths = sorted(str(path) for path in (out / f"Split-{split}").iterdir())
-        records = list(tf.data.TFRecordDataset(paths, "GZIP").as_numpy_iterator())
-        found[split] = {text(record, "file_name"): record for record in records}
-        assert len(found[split]) == len(records)
-    return found
+    return {split: read_examples(out, split) for split in ("train", "eval", "test")}
 
 
 def text(record: bytes, name: str) -> str:

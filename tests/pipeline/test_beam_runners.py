@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import cv2
 import pytest
-import tensorflow as tf
 import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0.statistics_pb2 import FeatureNameStatistics
@@ -27,12 +26,13 @@ import served_model
 from components.evaluator import inference, overlap, tfma_results
 from components.evaluator.predictions import Prediction, Predictions
 from components.example_gen.executor import Executor as ChestXrayExampleGen
-from components.features import EVAL, FILE_NAME, SPLITS, TEST
+from components.features import EVAL, SPLITS, TEST
 from films import write_films
 from pipeline.beam import beam_args, put_python_first
 from pipeline.config import load_config
 from pipeline.graph import SCHEMA_FILE, example_gen_settings
 from ports import free_ports
+from written_examples import read_examples
 
 ROOT = Path(__file__).parents[2]
 LAYOUT = {
@@ -104,7 +104,7 @@ def make(films: Films, folder: Path, *settings: str) -> Made:
             for path in (folder / "examples").glob("manifest-*")
             for line in path.read_text().splitlines()
         ),
-        examples={split: read_examples(folder, split) for split in SPLITS},
+        examples={split: read_examples(folder / "examples", split) for split in SPLITS},
         statistics={split: read_statistics(folder, split) for split in SPLITS},
         predictions=inference.read_predictions(str(folder / "predictions-*")),
         overlap=overlap.read_overlap(str(folder / "overlap-*")),
@@ -167,15 +167,6 @@ def scored() -> Predictions:
         for number in range(16)
     ]
     return inference.of_split(rows, TEST)
-
-
-def read_examples(folder: Path, split: str) -> dict[str, bytes]:
-    paths = sorted(str(path) for path in (folder / "examples" / f"Split-{split}").iterdir())
-    found = {}
-    for record in tf.data.TFRecordDataset(paths, "GZIP").as_numpy_iterator():
-        name = tf.train.Example.FromString(record).features.feature[FILE_NAME]
-        found[name.bytes_list.value[0].decode()] = record
-    return found
 
 
 def read_statistics(folder: Path, split: str) -> tuple[int, dict[str, FeatureNameStatistics]]:

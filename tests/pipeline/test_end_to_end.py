@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
-from conftest import TINY_LAYOUT, TINY_SETTINGS, FinishedRun, cxr_run
+from conftest import NODES, TINY_LAYOUT, TINY_SETTINGS, FinishedRun, cxr_run
 from sklearn.metrics import (
     average_precision_score,
     balanced_accuracy_score,
@@ -28,18 +28,6 @@ from components.evaluator.cohorts import SLICES
 from films import film_name, write_films
 from pipeline.cli import main
 from pipeline.lineage import latest_run
-
-NODES = [
-    "ChestXrayExampleGen",
-    "SchemaGen",
-    "StatisticsGen",
-    "ExampleValidator",
-    "Transform",
-    "Trainer",
-    "YoudenEvaluator",
-    "ServingCheck",
-    "Pusher",
-]
 
 
 def metrics_of(output: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from conftest import TINY_SETTINGS, FinishedRun
+from conftest import NODES, TINY_SETTINGS, FinishedRun
 
 from kfp_cluster import driver
 from kfp_cluster.cluster import KILLED, Cluster, Run
@@ -29,17 +29,6 @@ from pipeline.kfp.compile import compile_pipeline
 IMAGE = os.environ.get("CXR_IMAGE")
 ARTIFACTS, MODELS = "pipelines", "readers"
 FOLDER = "reader/pneumonia"
-NODES = [
-    "ChestXrayExampleGen",
-    "SchemaGen",
-    "StatisticsGen",
-    "ExampleValidator",
-    "Transform",
-    "Trainer",
-    "YoudenEvaluator",
-    "ServingCheck",
-    "Pusher",
-]
 # They ask the push destination, of which no cache knows; and what takes their outputs.
 UNCACHED = ["YoudenEvaluator", "ServingCheck", "Pusher"]
 STOCK = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
