@@ -53,7 +53,13 @@ setup(
     # `kubeflow/` is not a package of this distribution: that name belongs to the Kubeflow SDKs.
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
     package_data={
-        "pipeline": ["presets/*.yaml", "report/templates/*.html", "server/page/*"],
+        "pipeline": [
+            "manifests/serving/*.yaml",
+            "manifests/serving/*/*",
+            "presets/*.yaml",
+            "report/templates/*.html",
+            "server/page/*",
+        ],
         "components": ["*/*.pbtxt"],
     },
     python_requires=">=3.10,!=3.11.*,<3.14",

@@ -11,7 +11,8 @@ from pipeline.manifests.render import MODELS_CONFIG, Serving, render
 from pipeline.manifests.rollout import choose, refused_labels
 from pipeline.run_folder import RunFolder, replace_all
 
-_BASE = Path(__file__).parents[2] / "kubeflow" / "serving"
+# A link to `kubeflow/serving` in a checkout, the files themselves where it is installed.
+_BASE = Path(__file__).with_name("serving")
 # The first line of every file, by which it is known.
 _MARK = "# Rendered by `cxr kubeflow serving`, which overwrites it when it is run again.\n"
 
@@ -64,13 +65,7 @@ def _model_name(folder: RunFolder) -> str:
 
 
 def _base() -> dict[str, str]:
-    """Reads the manifests of the default model.
-
-    Raises:
-        InputError: only the packages are installed.
-    """
-    if not _BASE.is_dir():
-        raise InputError(f"{_BASE} is absent: the manifests are part of the project's checkout.")
+    """Reads the manifests of the default model."""
     paths = sorted([*_BASE.rglob("*.config"), *_BASE.rglob("*.yaml")])
     return {path.relative_to(_BASE).as_posix(): path.read_text("utf-8") for path in paths}
 

@@ -26,6 +26,7 @@ import served_model
 from components.evaluator import inference, overlap, tfma_results
 from components.evaluator.predictions import Prediction, Predictions
 from components.example_gen.executor import Executor as ChestXrayExampleGen
+from components.example_validator.executor import schema_path
 from components.features import EVAL, SPLITS, TEST
 from films import write_films
 from pipeline.beam import beam_args, put_python_first
@@ -196,7 +197,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Films:
     data = write_films(folder / "chest_xray", LAYOUT)
     (data / "train" / "NORMAL" / "broken.jpeg").write_bytes(b"no film")
     (folder / "schema").mkdir()
-    shutil.copy(ROOT / SCHEMA_FILE, folder / "schema")
+    shutil.copy(schema_path(SCHEMA_FILE), folder / "schema")
     return Films(data, served_model.save(folder / "model", 1), folder / "schema")
 
 

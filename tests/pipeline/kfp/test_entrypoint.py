@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,8 @@ def test_a_node_writes_where_the_launcher_looks(tmp_path: Path) -> None:
     bucket = tmp_path / "gcs" / "artifacts"
     written = [path.relative_to(bucket) for path in bucket.rglob("*") if path.is_file()]
     assert written == [Path("run/SchemaGen/schema/schema.pbtxt")]
-    assert (bucket / written[0]).read_bytes() == (
-        ROOT / "components" / "example_validator" / "schema.pbtxt"
-    ).read_bytes()
+    schema = files("components.example_validator") / "schema.pbtxt"
+    assert (bucket / written[0]).read_bytes() == schema.read_bytes()
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
