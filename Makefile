@@ -3,7 +3,7 @@
 # make check  lint, format and types
 # make bench  speed beside the plain way; needs DATA= and BACKBONE=, a Keras model file
 # make lock   resolve the dependencies of setup.py again
-# make image  the container image, by Docker; IMAGE= names it
+# make image  the container image, by Docker; IMAGE= names it, GPU=1 puts CUDA's libraries into it
 # make test-image  the image, the test suite in it, the compiled pipeline in containers of it
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -53,17 +53,19 @@ IMAGE_PYTHON := --python-version 3.13 --python-platform x86_64-manylinux_2_40
 lock: .uv/bin/uv
 	$(UV_COMPILE) --python-version 3.10 --extra dev --output-file requirements/lock.txt setup.py
 	$(UV_COMPILE) $(IMAGE_PYTHON) --extra kubeflow --output-file requirements/lock-tfx-1.21.txt setup.py
+	$(UV_COMPILE) $(IMAGE_PYTHON) --extra kubeflow --extra gpu --constraint requirements/lock-tfx-1.21.txt --output-file requirements/lock-tfx-1.21-gpu.txt setup.py
 	$(UV_COMPILE) $(IMAGE_PYTHON) --extra test --constraint requirements/lock-tfx-1.21.txt --output-file requirements/lock-tfx-1.21-test.txt setup.py
 
 VERSION := $(shell sed -n 's/^ *version="\(.*\)",/\1/p' setup.py)
-IMAGE ?= chest-xray-pneumonia:$(VERSION)
+GPU ?=
+IMAGE ?= chest-xray-pneumonia:$(VERSION)$(if $(GPU),-gpu)
 BASE ?= debian:trixie-slim
-BUILD = docker build --file kubeflow/Dockerfile --build-arg BASE='$(BASE)' --build-arg VERSION='$(VERSION)' --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*')"
+BUILD = docker build --file kubeflow/Dockerfile --build-arg BASE='$(BASE)' --build-arg LOCK=lock-tfx-1.21$(if $(GPU),-gpu).txt --build-arg VERSION='$(VERSION)' --build-arg REVISION="$$(git describe --always --dirty --abbrev=40 --exclude='*')"
 
 image:
 	$(BUILD) --target runtime --tag '$(IMAGE)' .
 
 test-image: image $(READY)
 	$(BUILD) --target test --tag '$(IMAGE)-test' .
-	docker run --rm --network none '$(IMAGE)-test'
-	CXR_IMAGE='$(IMAGE)' $(PY) -m pytest --numprocesses=0 tests/pipeline/kfp/test_cluster.py
+	docker run --rm --network none --hostname localhost '$(IMAGE)-test'
+	CXR_IMAGE='$(IMAGE)' $(PY) -m pytest --numprocesses=0 tests/pipeline/kfp/test_image.py tests/pipeline/kfp/test_cluster.py

@@ -112,6 +112,8 @@ setup(
     ],
     extras_require={
         "kubeflow": KUBEFLOW,
+        # CUDA's libraries, for the image of nodes with a GPU.
+        "gpu": [f"tensorflow[and-cuda]>=2.21,<2.22{TFX_1_21}"],
         "test": TEST,
         "dev": [
             *TEST,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LOCKS = Path(__file__).parents[2] / "requirements"
-NAMES = ("lock.txt", "lock-tfx-1.21.txt", "lock-tfx-1.21-test.txt")
+NAMES = ("lock.txt", "lock-tfx-1.21.txt", "lock-tfx-1.21-test.txt", "lock-tfx-1.21-gpu.txt")
 PINNED = re.compile(
     r"([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)(?: ; .*)? \\\n((?:    --hash=.*\n)*)"
 )
@@ -43,6 +43,12 @@ def test_each_lock_is_of_its_own_tfx() -> None:
     }
 
 
-def test_the_image_s_tests_run_on_what_the_image_has() -> None:
-    image, test = pinned(NAMES[1]), pinned(NAMES[2])
-    assert image.items() <= test.items()
+@pytest.mark.parametrize("name", NAMES[2:])
+def test_the_image_s_other_locks_only_add_to_it(name: str) -> None:
+    assert pinned(NAMES[1]).items() < pinned(name).items()
+
+
+def test_the_gpu_s_lock_adds_cuda_alone() -> None:
+    added = set(pinned(NAMES[3])) - set(pinned(NAMES[1]))
+    assert {"nvidia-cuda-runtime-cu12", "nvidia-cudnn-cu12", "nvidia-cublas-cu12"} < added
+    assert all(package.startswith("nvidia-") for package in added)
