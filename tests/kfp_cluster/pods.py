@@ -156,13 +156,13 @@ class Containers:
         self._network = f"cxr-{uuid.uuid4().hex[:8]}"
 
     def __enter__(self) -> "Containers":
-        _docker("network", "create", "--internal", self._network)
+        docker("network", "create", "--internal", self._network)
         gateway = "{{(index .IPAM.Config 0).Gateway}}"
-        self.host = _docker("network", "inspect", "--format", gateway, self._network)
+        self.host = docker("network", "inspect", "--format", gateway, self._network)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _docker("network", "rm", self._network)
+        docker("network", "rm", self._network)
 
     def start(self, order: Order) -> Pod:
         """Starts a container."""
@@ -195,10 +195,11 @@ class _Container:
         return self._process.poll()
 
     def kill(self) -> None:
-        _docker("kill", self._name)
+        docker("kill", self._name)
         self._process.wait()
 
 
-def _docker(*arguments: str) -> str:
+def docker(*arguments: str) -> str:
+    """Runs `docker`; returns what it wrote."""
     done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True)
     return done.stdout.strip()

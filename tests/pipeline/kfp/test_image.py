@@ -1,0 +1,65 @@
+"""The image, looked at from outside; for `make test-image`."""
+
+import json
+import os
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from kfp_cluster.pods import docker
+
+IMAGE = os.environ.get("CXR_IMAGE", "")
+ROOT = Path(__file__).parents[3]
+
+pytestmark = pytest.mark.skipif(not IMAGE, reason="CXR_IMAGE names no image")
+
+
+def run(*arguments: str) -> str:
+    return docker("run", "--rm", "--network=none", *arguments)
+
+
+def python(code: str) -> str:
+    return run(IMAGE, "python", "-c", code)
+
+
+def test_labels_tell_the_code() -> None:
+    (image,) = json.loads(docker("image", "inspect", IMAGE))
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    revision = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=True)
+    labels = {
+        key.removeprefix("org.opencontainers.image."): value
+        for key, value in image["Config"]["Labels"].items()
+    }
+    assert labels["version"] == version("cxr-pneumonia-pipeline")
+    assert labels["revision"] == revision.stdout.strip()
+    assert "not a medical device" in labels["description"]
+    code = "import json, pipeline.version as v; print(json.dumps(v.code_version()))"
+    assert json.loads(python(code)) == {
+        "package": labels["version"],
+        "commit": labels["revision"],
+    }
+
+
+def test_it_runs_as_no_root_and_as_whoever_a_cluster_chooses() -> None:
+    for user, options in (("10001", []), ("1234560000", ["--user", "1234560000:0"])):
+        command = 'touch "$HOME/mine" && id -u && id -g'
+        assert run(*options, IMAGE, "sh", "-c", command).split() == [user, "0"]
+
+
+def test_nothing_to_build_with_or_to_test_with_is_left() -> None:
+    tools = "ar as c++ cc clang cpp g++ gcc git ld make pip uv python"
+    look = f"for tool in {tools}; do command -v $tool; done; true"
+    assert run(IMAGE, "sh", "-c", look) == "/opt/cxr/bin/python"
+    modules = ("moto", "pip", "pytest", "selenium", "tfx")
+    code = f"from importlib.util import find_spec as f; print(*[m for m in {modules} if f(m)])"
+    assert python(code) == "tfx"
+
+
+def test_it_has_the_current_tfx() -> None:
+    code = (
+        "import sys; from importlib.metadata import version as v; "
+        "print(*sys.version_info[:2], v('tfx'), v('tensorflow'))"
+    )
+    assert python(code) == "3 13 1.21.0 2.21.0"
