@@ -1,11 +1,11 @@
 """TFX Trainer's entry point."""
 
-import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -18,12 +18,13 @@ from components.errors import InputError
 from components.features import CLASSES
 from components.trainer import balance, model, targets, training
 from components.trainer.augment import augment
-from components.trainer.backbone import build_backbone, file_state
+from components.trainer.backbone import build_backbone
 from components.trainer.embeddings import Embeddings
 from components.trainer.export import export
 from components.trainer.films import Split, open_split, read_view, records
 from components.trainer.frozen import FrozenLayer, precision
 from components.trainer.settings import Settings
+from components.trainer.unfinished import claimed, kept_precision, work_folder, worker_folder
 from components.trainer.workers import is_chief, strategy_for, worker_name
 
 COST_FILE = "cost.json"
@@ -48,22 +49,25 @@ def run_fn(fn_args: FnArgs) -> None:
         for label, class_name in enumerate(CLASSES):
             if not (split.labels == label).any():
                 raise InputError(f"The {name} split holds no {class_name} film.")
-    folder = _work_folder(settings, train, evaluation)
+    folder = work_folder(settings, train, evaluation)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
 
-    with strategy.scope(), precision(settings.precision):
-        trained = Training(settings, train, evaluation, folder)
-        trained.run(os.path.join(fn_args.model_run_dir, "logs", worker_name()))
-        if not is_chief():
+    with strategy.scope():
+        chief = is_chief()
+    with claimed(folder) if chief else nullcontext():
+        with strategy.scope(), precision(kept_precision(worker_folder(folder), settings.precision)):
+            trained = Training(settings, train, evaluation, folder)
+            trained.run(os.path.join(fn_args.model_run_dir, "logs", worker_name()))
+        if not chief:
             return
-    _write_json(
-        os.path.join(fn_args.model_run_dir, training.HISTORY_FILE),
-        [line._asdict() for line in trained.history],
-    )
-    _write_json(os.path.join(fn_args.model_run_dir, COST_FILE), trained.cost)
-    net = model.join(trained.backbone, trained.head)
-    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    export(net, transform, settings.input_size, fn_args.serving_model_dir)
+        _write_json(
+            os.path.join(fn_args.model_run_dir, training.HISTORY_FILE),
+            [line._asdict() for line in trained.history],
+        )
+        _write_json(os.path.join(fn_args.model_run_dir, COST_FILE), trained.cost)
+        net = model.join(trained.backbone, trained.head)
+        transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+        export(net, transform, settings.input_size, fn_args.serving_model_dir)
     shutil.rmtree(folder)
 
 
@@ -103,15 +107,13 @@ class Training:
         bottom = model.on(trunk, tail) if cached else trunk
         top = self.head if cached else model.on(tail, self.head)
         frozen = FrozenLayer(bottom)
-        folder = os.path.join(self._folder, worker_name())
-        os.makedirs(folder, exist_ok=True)
         embeddings = Embeddings(
             frozen.call,
             bottom.output_shape[1:],
             self._train,
             self._evaluation,
             settings,
-            folder,
+            worker_folder(self._folder),
         )
         started = time.monotonic()
         scored = tf.function(model.pneumonia_scorer(top))
@@ -181,19 +183,6 @@ class Training:
 
 def _scores(scored: Callable[[tf.Tensor], tf.Tensor], batches: tf.data.Dataset) -> np.ndarray:
     return np.concatenate([scored(batch).numpy()[:, 0] for batch in batches])
-
-
-def _work_folder(settings: Settings, train: Split, evaluation: Split) -> str:
-    """Returns the folder of checkpoints: the same data, settings and weights find it again.
-
-    The data are named by their Examples' folders, which TFX never writes twice.
-    """
-    state = file_state(settings.backbone)
-    key = json.dumps([settings.to_custom_config(), state, train.files, evaluation.files])
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    folder = os.path.join(settings.work_dir, name)
-    os.makedirs(folder, exist_ok=True)
-    return folder
 
 
 def _write_json(path: str, content: object) -> None:

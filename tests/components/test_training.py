@@ -18,10 +18,8 @@ from components.progress import listen
 from components.trainer import training
 from components.trainer.backbone import Backbone, build_backbone
 from components.trainer.balance import balanced_epoch
-from components.trainer.films import Split
 from components.trainer.frozen import FrozenLayer
 from components.trainer.model import build_head, compiled, join, on, pneumonia_scorer
-from components.trainer.run_fn import _work_folder
 from components.trainer.settings import Augmentation, Settings
 from components.trainer.training import (
     Epoch,
@@ -695,28 +693,6 @@ def test_tensorboard_gets_every_epoch_also_of_a_resumed_run(tmp_path: Path) -> N
     ]
     expected = [value for line in history for value in line[1:]]
     assert [value for *_, value in found] == pytest.approx(expected, rel=1e-6)
-
-
-def test_what_a_run_left_is_found_by_the_same_data_settings_and_weights_only(
-    tmp_path: Path,
-) -> None:
-    net = tmp_path / "net.keras"
-    net.write_bytes(b"weights")
-    settings = replace(SETTINGS, backbone=str(net), work_dir=str(tmp_path / "work"))
-
-    def split(name: str) -> Split:
-        return Split([name], np.zeros(1, np.int64), ["normal"])
-
-    train, evaluation = split("7/train"), split("7/eval")
-    folder = _work_folder(settings, train, evaluation)
-    assert os.path.isdir(folder)
-    assert _work_folder(settings, train, evaluation) == folder
-    for other in ({"epochs": 7}, {"fine_tune": "conv5"}, {"crop": 0.9}, {"precision": "bfloat16"}):
-        assert _work_folder(replace(settings, **other), train, evaluation) != folder
-    assert _work_folder(settings, split("8/train"), evaluation) != folder
-    assert _work_folder(settings, train, split("8/eval")) != folder
-    net.write_bytes(b"other weights")
-    assert _work_folder(settings, train, evaluation) != folder
 
 
 def test_normalized_features_come_centred_to_the_dense_layer() -> None:

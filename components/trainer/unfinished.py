@@ -1,0 +1,78 @@
+"""Where a training that is not done lies, so that another process goes on with it."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from absl import logging
+
+from components.errors import InputError
+from components.trainer.backbone import file_state
+from components.trainer.films import Split
+from components.trainer.frozen import resolved
+from components.trainer.settings import Settings
+from components.trainer.workers import worker_name
+
+_LOCK_FILE, _PRECISION_FILE = ".lock", "precision"
+
+
+def work_folder(settings: Settings, train: Split, evaluation: Split) -> str:
+    """Returns the folder of checkpoints: the same data, settings and weights find it again.
+
+    The data are named by their Examples' folders, which TFX never writes twice.
+    """
+    state = file_state(settings.backbone)
+    key = json.dumps([settings.to_custom_config(), state, train.files, evaluation.files])
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    folder = os.path.join(settings.work_dir, name)
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def worker_folder(folder: str) -> str:
+    """Returns the folder within of this worker's own files; the current strategy tells which."""
+    own = os.path.join(folder, worker_name())
+    os.makedirs(own, exist_ok=True)
+    return own
+
+
+@contextmanager
+def claimed(folder: str) -> Iterator[None]:
+    """Keeps others out of the folder meanwhile; a process that is killed keeps nobody out.
+
+    Raises:
+        InputError: another process trains there.
+    """
+    with open(os.path.join(folder, _LOCK_FILE), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"Another run trains the same net on the same films in {folder}: let it end, and "
+                "run again."
+            ) from error
+        except OSError as error:
+            logging.warning("%s knows no locks (%s): no other run may train there.", folder, error)
+        yield
+
+
+def kept_precision(folder: str, name: str) -> str:
+    """Returns the precision that the training in the folder began with, or begins with now.
+
+    Args:
+        folder: this worker's.
+        name: `float32`, `bfloat16`, or `auto`, of which another machine makes something else, or
+            this one when it is busy.
+    """
+    path = os.path.join(folder, _PRECISION_FILE)
+    if os.path.exists(path):
+        with open(path) as file:
+            return file.read()
+    found = resolved(name)
+    with open(f"{path}.part", "w") as file:
+        file.write(found)
+    os.replace(f"{path}.part", path)
+    return found
