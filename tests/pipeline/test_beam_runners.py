@@ -227,6 +227,8 @@ def is_open(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def job_service() -> Iterator[str]:
+    # By this name workers are told of the service; if it leads nowhere, the job never ends.
+    socket.getaddrinfo(socket.getfqdn(), None)
     with listening("apache_beam.runners.portability.local_job_service_main", "--port") as address:
         yield address
 
