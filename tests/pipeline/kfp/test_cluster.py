@@ -18,6 +18,7 @@ import tensorflow as tf
 import yaml
 from conftest import NODES, TINY_SETTINGS, FinishedRun
 
+from components.features import SPLITS
 from kfp_cluster import driver
 from kfp_cluster.cluster import KILLED, Cluster, Run
 from kfp_cluster.launcher import Launcher
@@ -25,6 +26,7 @@ from kfp_cluster.pods import Claim, Containers, Processes
 from object_store import KEY, SECRET, Server, Store
 from pipeline.config import load_config
 from pipeline.kfp.compile import compile_pipeline
+from written_examples import read_examples
 
 IMAGE = os.environ.get("CXR_IMAGE")
 ARTIFACTS, MODELS = "pipelines", "readers"
@@ -242,6 +244,18 @@ def test_the_store_has_each_nodes_files_and_log(site: Site, first: Run) -> None:
         Key=first.nodes["Transform"].outputs["executor-logs"].uri.partition(f"{ARTIFACTS}/")[2],
     )["Body"].read()
     assert b"Runs tfx.components.transform.executor.Executor." in log
+
+
+def test_pods_write_the_examples_of_a_local_run(
+    site: Site, first: Run, finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    uri = first.nodes["ChestXrayExampleGen"].outputs["examples"].uri
+    there = site.fetch(ARTIFACTS, uri.removeprefix(f"minio://{ARTIFACTS}/"), tmp_path)
+    here = Path(finished_run.nodes["ChestXrayExampleGen"].output("examples").uri)
+    for split in SPLITS:
+        expected = read_examples(here, split)
+        assert len(expected) >= 18
+        assert read_examples(there, split) == expected
 
 
 def test_the_pushed_model_answers_as_the_run_measured_and_as_a_local_run_s(
