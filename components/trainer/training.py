@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from components.progress import advance
 from components.trainer import targets
 from components.trainer.settings import Settings
+from components.trainer.unfinished import replacing
 from components.trainer.workers import is_chief
 
 HISTORY_FILE = "history.json"
@@ -195,10 +196,8 @@ def _save(model: keras.Model, history: Sequence[Epoch], folder: str) -> None:
 
 def write_history(history: Sequence[Epoch], folder: str) -> None:
     """Writes the epochs as JSON; the file is replaced whole."""
-    path = os.path.join(folder, HISTORY_FILE)
-    with open(f"{path}.part", "w") as file:
+    with replacing(os.path.join(folder, HISTORY_FILE)) as file:
         json.dump([line._asdict() for line in history], file, indent=1)
-    os.replace(f"{path}.part", path)
 
 
 def _log(writer: tf.summary.SummaryWriter, line: Epoch) -> None:

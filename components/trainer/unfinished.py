@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from absl import logging
 
@@ -72,7 +73,14 @@ def kept_precision(folder: str, name: str) -> str:
         with open(path) as file:
             return file.read()
     found = resolved(name)
-    with open(f"{path}.part", "w") as file:
+    with replacing(path) as file:
         file.write(found)
-    os.replace(f"{path}.part", path)
     return found
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[TextIO]:
+    """Gives a text to write, which at the end of the block takes the file's place as a whole."""
+    with open(f"{path}.part", "w") as file:
+        yield file
+    os.replace(f"{path}.part", path)

@@ -20,7 +20,7 @@ from components.trainer.backbone import Backbone, build_backbone
 from components.trainer.balance import balanced_epoch
 from components.trainer.frozen import FrozenLayer
 from components.trainer.model import build_head, compiled, join, on, pneumonia_scorer
-from components.trainer.settings import Augmentation, Settings
+from components.trainer.settings import Settings
 from components.trainer.training import (
     Epoch,
     best_epoch,
@@ -29,26 +29,13 @@ from components.trainer.training import (
     should_stop,
     train_step,
 )
+from tiny_training import SETTINGS
 
 EpochData = Callable[[int], tf.data.Dataset]
 Result = tuple[keras.Model, list[Epoch]]
-EPOCHS = 4
+EPOCHS = SETTINGS.epochs
 WIDTH = 6
 STEPS = 8  # of an epoch: 60 films in batches of 8
-SETTINGS = Settings(
-    backbone="none",
-    input_size=32,
-    seed=3,
-    epochs=EPOCHS,
-    batch_size=8,
-    learning_rate=0.01,
-    dense_units=16,
-    dropout=0.5,
-    patience=100,
-    views=2,
-    augmentation=Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, False),
-    work_dir="",
-)
 
 
 def lines(aucs: Sequence[float]) -> list[Epoch]:

@@ -10,23 +10,9 @@ import pytest
 from components.errors import InputError
 from components.trainer import frozen
 from components.trainer.films import Split
-from components.trainer.settings import Augmentation, Settings
 from components.trainer.unfinished import claimed, kept_precision, work_folder, worker_folder
+from tiny_training import SETTINGS
 
-SETTINGS = Settings(
-    backbone="none",
-    input_size=32,
-    seed=3,
-    epochs=4,
-    batch_size=8,
-    learning_rate=0.01,
-    dense_units=16,
-    dropout=0.5,
-    patience=100,
-    views=2,
-    augmentation=Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, False),
-    work_dir="",
-)
 HOLDER = """
 import sys, time
 from components.trainer.unfinished import claimed
