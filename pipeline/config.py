@@ -77,9 +77,24 @@ class AugmentationConfig(Section):
         None,
         gt=0.0,
         le=1.0,
-        description="cut out a random square of this share of the picture at least; null: the "
+        description="cut out a random part of this share of the picture at least; null: the "
         "middle that evaluation sees",
     )
+    aspect_ratio: float = Field(
+        1.0,
+        ge=1.0,
+        le=4.0,
+        description="of what is cut out: up to so many times as wide as high, or as high as wide; "
+        "it is stretched to a square",
+    )
+    shear: float = Field(0.0, ge=0.0, lt=45.0, description="degrees")
+    gamma: float = Field(
+        0.0, ge=0.0, le=4.0, description="grey levels to the power of 1 + gamma, or its inverse"
+    )
+    sharpness: float = Field(
+        0.0, ge=0.0, le=4.0, description="of the difference to the blurred film, added or taken"
+    )
+    noise: float = Field(0.0, ge=0.0, le=1.0, description="deviation, of the grey range")
 
 
 class TrainerConfig(Section):
@@ -164,6 +179,9 @@ class GateConfig(Section):
     auc: float | None = Field(0.90, ge=0.0, le=1.0)
     recall: float | None = Field(0.90, ge=0.0, le=1.0)
     specificity: float | None = Field(0.50, ge=0.0, le=1.0)
+    stressed_balanced_accuracy: float | None = Field(
+        None, ge=0.0, le=1.0, description="the lowest on changed films, see stress_films"
+    )
 
 
 class EvaluatorConfig(Section):
@@ -174,6 +192,12 @@ class EvaluatorConfig(Section):
         0.01, ge=0.0, le=1.0, description="AUC and balanced accuracy below the served model's"
     )
     bootstrap_resamples: int = Field(2000, ge=100, le=100_000)
+    stress_films: int | None = Field(
+        20,
+        ge=1,
+        description="films of each class of eval and of test that are read as other machines would "
+        "have made them; null: all",
+    )
 
 
 class PusherConfig(Section):

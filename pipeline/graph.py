@@ -83,6 +83,7 @@ def create_pipeline(
             gate=config.evaluator.gate.model_dump(),
             champion_tolerance=config.evaluator.champion_tolerance,
             bootstrap_resamples=config.evaluator.bootstrap_resamples,
+            stress_films=config.evaluator.stress_films,
             seed=config.seed,
         ),
         push_destination=push_destination,

@@ -49,6 +49,8 @@ TINY_SETTINGS = (
     "trainer.precision=float32",
     "example_gen.eval_fraction=0.25",
     "evaluator.bootstrap_resamples=200",
+    "evaluator.stress_films=4",
+    "evaluator.gate.stressed_balanced_accuracy=0.0",
 )
 
 

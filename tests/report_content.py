@@ -182,6 +182,33 @@ def error(**changes: Any) -> dict[str, Any]:
     }
 
 
+def stressed(*rates: tuple[str, str, float | None, float | None]) -> dict[str, Any]:
+    """What a split's changed films gave: kind, strength, recall and specificity of each change."""
+
+    def measured(recall: float | None, specificity: float | None) -> dict[str, Any]:
+        return {
+            "auc": 0.9,
+            "recall": recall,
+            "specificity": specificity,
+            "balanced_accuracy": None
+            if recall is None or specificity is None
+            else (recall + specificity) / 2,
+            "intervals": {"recall": [0.1, 0.99], "specificity": [None, None]},
+        }
+
+    return {
+        "films": 40,
+        "patients": 31,
+        "unchanged": measured(0.95, 0.85),
+        "changes": [
+            {"kind": kind, "strength": strength, **measured(*pair)}
+            for kind, strength, *pair in rates
+        ],
+        "lowest": 0.625,
+        "mean": 0.7125,
+    }
+
+
 def full_metrics(**changes: Any) -> dict[str, Any]:
     """The metrics of a run that measured all that a page can show."""
     measured = {
@@ -290,6 +317,21 @@ def full_metrics(**changes: Any) -> dict[str, Any]:
             "aspect_ratio": {"auc": 0.8125, "interval": [0.7, 0.9], "direction": "higher"},
             "file_size": {"auc": 0.9, "interval": [0.8, 0.95], "direction": "lower"},
             "lungs_blanked": {"auc": 0.65, "interval": [0.5, 0.8]},
+        },
+        "stress": {
+            "eval": stressed(("gamma", "0.6", 0.9, 0.7)),
+            "test": stressed(
+                ("gamma", "0.6", 0.9, 0.7),
+                ("noise", "5 %", 0.25, 1.0),
+                ("mirror image", "", None, 1.0),
+            ),
+        },
+        "correlations": {
+            "NORMAL": {
+                "aspect_ratio": {"r": None, "interval": [None, None]},
+                "sharpness": {"r": -0.4321, "interval": [-0.6, -0.2]},
+            },
+            "PNEUMONIA": {"sharpness": {"r": 0.0987, "interval": [-0.1, 0.3]}},
         },
         "errors": [error(), error(kind="false alarm", label=0, probability=0.6, heatmap=None)],
         "overlap": {

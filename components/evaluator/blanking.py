@@ -9,26 +9,23 @@ ROWS = (0.15, 0.85)
 COLUMNS = (0.10, 0.90)
 
 
-def blank_centre(data: bytes) -> bytes:
+def blank_centre(film: np.ndarray) -> np.ndarray:
     """Sets a central rectangle of a film to the film's mean grey level.
 
     What is left are borders, markers, shoulders, size and overall brightness.
 
     Args:
-        data: the bytes of a JPEG or PNG.
+        film: uint8 [H, W].
 
     Returns:
-        The bytes of a grey 8-bit PNG of the same size.
-
-    Raises:
-        ValueError: the bytes are no image.
+        uint8 [H, W], another array.
     """
-    film = decode_grey(data)
+    film = film.copy()
     height, width = film.shape
     top, bottom = (round(share * height) for share in ROWS)
     left, right = (round(share * width) for share in COLUMNS)
     film[top:bottom, left:right] = round(float(film.mean()))
-    return encode_png(film)
+    return film
 
 
 def decode_grey(data: bytes) -> np.ndarray:
@@ -46,5 +43,5 @@ def decode_grey(data: bytes) -> np.ndarray:
 
 def encode_png(film: np.ndarray) -> bytes:
     """Encodes uint8 [H, W] as PNG, fast rather than small."""
-    _, data = cv2.imencode(".png", film, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    _, data = cv2.imencode(".png", np.ascontiguousarray(film), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     return bytes(data)

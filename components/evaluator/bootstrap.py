@@ -57,7 +57,7 @@ class Bootstrap(NamedTuple):
         """Returns a statistic of every resample, arrays whose first axis is `resamples`."""
         blocks = [
             statistic(tally(sample.labels, sample.scores, weights))
-            for weights in self._weights(sample.patients)
+            for weights in self.weights(sample.patients)
         ]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
@@ -66,8 +66,12 @@ class Bootstrap(NamedTuple):
         drawn = self.distribution(sample, statistic)
         return {name: percentile_interval(values) for name, values in drawn.items()}
 
-    def _weights(self, patients: np.ndarray) -> Iterator[np.ndarray]:
-        """Yields how many times each film counts, [block, N], block after block."""
+    def weights(self, patients: np.ndarray) -> Iterator[np.ndarray]:
+        """Yields how many times each film counts, [block, N], block after block.
+
+        Args:
+            patients: [N], keys, of one film at least.
+        """
         names, patient_of = np.unique(patients, return_inverse=True)
         rng = np.random.default_rng(self.seed)
         size = max(1, _BLOCK // patients.size)

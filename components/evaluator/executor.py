@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -16,15 +16,18 @@ from tfx.utils import io_utils, path_utils
 
 from components.errors import InputError
 from components.evaluator import champion, inference, overlap, tfma_results
+from components.evaluator.blanking import blank_centre
 from components.evaluator.bootstrap import Bootstrap
+from components.evaluator.changes import CHANGES
 from components.evaluator.gallery import write_gallery
 from components.evaluator.gate import Verdict, judge
 from components.evaluator.inference import Pass
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.misreadings import worst_misreadings
 from components.evaluator.predictions import Prediction, Predictions
-from components.evaluator.result import measure
+from components.evaluator.result import measure, to_sample
 from components.evaluator.settings import Settings
+from components.evaluator.stress import choose_films, stress
 from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, youden_threshold
 from components.features import EVAL, SPLITS, TEST
 from components.progress import advance
@@ -84,8 +87,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rows = self._predict(
             model,
             [
-                *(Pass(split, splits[split]) for split in (EVAL, TEST)),
-                Pass(_BLANKED, splits[TEST], inference.blank_film),
+                Pass(splits[EVAL], {EVAL: None}),
+                Pass(splits[TEST], {TEST: None, _BLANKED: blank_centre}),
             ],
             "candidate",
         )
@@ -95,20 +98,29 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         champion_metrics = None
         if version:
             served = self._predict(
-                os.path.join(destination, version), [Pass(TEST, splits[TEST])], "champion"
+                os.path.join(destination, version),
+                [Pass(splits[TEST], {TEST: None})],
+                "champion",
             )
             champion_metrics = _champion_metrics(served, version)
         evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
         with self._make_beam_pipeline() as pipeline:
             tfma_results.write_results(pipeline, test, point.threshold, evaluation)
 
-        measures = measure(
-            test,
-            evaluation_split,
-            inference.of_split(rows, _BLANKED),
-            point.threshold,
-            Bootstrap(settings.bootstrap_resamples, settings.seed),
+        stressed = self._stress(
+            model, {EVAL: evaluation_split, TEST: test}, splits, point.threshold, settings
         )
+        measures = {
+            **measure(
+                test,
+                evaluation_split,
+                inference.of_split(rows, _BLANKED),
+                point.threshold,
+                Bootstrap(settings.bootstrap_resamples, settings.seed),
+            ),
+            "stressed_balanced_accuracy": stressed[TEST]["lowest"],
+            "stress": stressed,
+        }
         verdicts = judge(measures, settings.gate, champion_metrics, settings.champion_tolerance)
         misread = worst_misreadings(test, point.threshold)
         result = {
@@ -142,6 +154,42 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Write" >> beam.io.WriteToText(path)
             )
         return inference.read_predictions(f"{path}-*")
+
+    def _stress(
+        self,
+        model: str,
+        found: Mapping[str, Predictions],
+        splits: Mapping[str, str],
+        threshold: float,
+        settings: Settings,
+    ) -> dict[str, dict[str, Any]]:
+        """Returns for each split what `stress` says of some of its films."""
+        chosen = {
+            split: films.rows(choose_films(films, settings.stress_films, settings.seed))
+            for split, films in found.items()
+        }
+        passes = [
+            Pass(
+                splits[split],
+                {change.of(split): change.apply for change in CHANGES},
+                frozenset(films.file_names),
+            )
+            for split, films in chosen.items()
+        ]
+        rows = self._predict(model, passes, "stressed")
+        bootstrap = Bootstrap(settings.bootstrap_resamples, settings.seed)
+        return {
+            split: stress(
+                to_sample(films),
+                {
+                    change: to_sample(inference.of_split(rows, change.of(split)))
+                    for change in CHANGES
+                },
+                threshold,
+                bootstrap,
+            )
+            for split, films in chosen.items()
+        }
 
     def _count_overlap(self, splits: dict[str, str]) -> dict[str, dict[str, int]]:
         path = os.path.join(self._get_tmp_dir(), "overlap")

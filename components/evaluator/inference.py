@@ -1,7 +1,7 @@
 """One batched pass of a SavedModel over Examples, as a Beam transform."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -10,7 +10,8 @@ import tensorflow as tf
 from apache_beam.utils.shared import Shared
 
 from components.errors import InputError
-from components.evaluator.blanking import blank_centre
+from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.correlations import sharpness
 from components.evaluator.predictions import Prediction, Predictions
 from components.features import (
     EXAMPLES,
@@ -38,60 +39,83 @@ def load_model(path: str) -> Any:
     return _MODELS.acquire(lambda: tf.saved_model.load(path), tag=path)
 
 
-def blank_film(record: bytes) -> bytes:
-    """Returns a serialized Example with the middle of its film blanked; see `blanking.py`."""
-    example = tf.train.Example.FromString(record)
-    image = example.features.feature[IMAGE].bytes_list
-    image.value[0] = blank_centre(image.value[0])
-    return example.SerializeToString(deterministic=True)
-
-
-class PredictFn(beam.DoFn):
-    """Batches of serialized Examples -> predictions, by the signature that servers offer too."""
-
-    def __init__(self, model: str, split: str) -> None:
-        """Takes the SavedModel's folder, and what to call the split."""
-        self._path, self._split = model, split
-        self._model: Any = None
-
-    def setup(self) -> None:
-        """Loads the model."""
-        self._model = load_model(self._path)
-
-    def process(self, batch: Sequence[bytes]) -> Iterator[Prediction]:
-        """Predicts one batch."""
-        serve = self._model.signatures[SIGNATURE_EXAMPLES]
-        answer = {k: v.numpy() for k, v in serve(**{EXAMPLES: tf.constant(batch)}).items()}
-        advance("Predicting", len(batch))
-        for row, record in enumerate(batch):
-            feature = tf.train.Example.FromString(record).features.feature
-            yield Prediction(
-                split=self._split,
-                file_name=feature[FILE_NAME].bytes_list.value[0].decode(),
-                patient=feature[PATIENT].bytes_list.value[0].decode(),
-                label=int(feature[LABEL].int64_list.value[0]),
-                subtype=feature[SUBTYPE].bytes_list.value[0].decode(),
-                width=int(feature[WIDTH].int64_list.value[0]),
-                height=int(feature[HEIGHT].int64_list.value[0]),
-                mean=float(feature[MEAN].float_list.value[0]),
-                bytes=len(feature[IMAGE].bytes_list.value[0]),
-                probability=float(answer[PROBABILITY][row]),
-                threshold=float(answer[THRESHOLD][row]),
-            )
+# From a film to what is predicted instead, uint8 [H, W] both.
+Change = Callable[[np.ndarray], np.ndarray]
 
 
 class Pass(NamedTuple):
     """Films to predict.
 
     Attributes:
-        split: what the predictions have as their split.
         uri: the folder of TFRecord files.
-        prepare: what is done to each serialized Example before.
+        changes: what is done to each film, by what the predictions have as their split; None for
+            the film as it is.
+        only: the names of the films wanted; None for all.
     """
 
-    split: str
     uri: str
-    prepare: Callable[[bytes], bytes] = bytes
+    changes: Mapping[str, Change | None]
+    only: frozenset[str] | None = None
+
+    def films(self, record: bytes) -> Iterator[tuple[str, bytes]]:
+        """Yields for each change the split's name and the serialized Example of the changed film.
+
+        Args:
+            record: a serialized Example.
+        """
+        example = tf.train.Example.FromString(record)
+        feature = example.features.feature
+        if self.only is not None and _text(feature[FILE_NAME]) not in self.only:
+            return
+        image = feature[IMAGE].bytes_list
+        data = image.value[0]
+        for split, change in self.changes.items():
+            if change is None:
+                yield split, record
+            else:
+                image.value[0] = encode_png(change(decode_grey(data)))
+                yield split, example.SerializeToString(deterministic=True)
+
+
+class PredictFn(beam.DoFn):
+    """Batches of serialized Examples -> predictions, by the signature that servers offer too."""
+
+    def __init__(self, model: str) -> None:
+        """Takes the SavedModel's folder."""
+        self._path = model
+        self._model: Any = None
+
+    def setup(self) -> None:
+        """Loads the model."""
+        self._model = load_model(self._path)
+
+    def process(self, batch: Sequence[tuple[str, bytes]]) -> Iterator[Prediction]:
+        """Predicts one batch of films, each with the name of its split."""
+        serve = self._model.signatures[SIGNATURE_EXAMPLES]
+        records = tf.constant([record for _, record in batch])
+        answer = {k: v.numpy() for k, v in serve(**{EXAMPLES: records}).items()}
+        advance("Predicting", len(batch))
+        for row, (split, record) in enumerate(batch):
+            feature = tf.train.Example.FromString(record).features.feature
+            yield Prediction(
+                split=split,
+                file_name=_text(feature[FILE_NAME]),
+                patient=_text(feature[PATIENT]),
+                label=int(feature[LABEL].int64_list.value[0]),
+                subtype=_text(feature[SUBTYPE]),
+                width=int(feature[WIDTH].int64_list.value[0]),
+                height=int(feature[HEIGHT].int64_list.value[0]),
+                mean=float(feature[MEAN].float_list.value[0]),
+                bytes=len(feature[IMAGE].bytes_list.value[0]),
+                sharpness=sharpness(decode_grey(feature[IMAGE].bytes_list.value[0])),
+                probability=float(answer[PROBABILITY][row]),
+                threshold=float(answer[THRESHOLD][row]),
+            )
+
+
+def _text(feature: tf.train.Feature) -> str:
+    (value,) = feature.bytes_list.value
+    return str(value.decode())
 
 
 @beam.ptransform_fn
@@ -101,19 +125,19 @@ def Predict(root: beam.Pipeline, model: str, passes: Sequence[Pass]) -> beam.PCo
     Args:
         root: the pipeline.
         model: the SavedModel's folder.
-        passes: over which films; no split twice.
+        passes: over which films; no split and no folder twice.
 
     Returns:
         Predictions as lines of JSON.
     """
     return [
         root
-        | f"Read[{split}]" >> beam.io.ReadFromTFRecord(f"{uri}/*")
-        | f"Prepare[{split}]" >> beam.Map(prepare)
-        | f"Batch[{split}]" >> beam.BatchElements(min_batch_size=_BATCH, max_batch_size=_BATCH)
-        | f"Predict[{split}]" >> beam.ParDo(PredictFn(model, split))
-        | f"ToJson[{split}]" >> beam.Map(lambda row: json.dumps(row._asdict()))
-        for split, uri, prepare in passes
+        | f"Read[{read.uri}]" >> beam.io.ReadFromTFRecord(f"{read.uri}/*")
+        | f"Change[{read.uri}]" >> beam.FlatMap(read.films)
+        | f"Batch[{read.uri}]" >> beam.BatchElements(min_batch_size=_BATCH, max_batch_size=_BATCH)
+        | f"Predict[{read.uri}]" >> beam.ParDo(PredictFn(model))
+        | f"ToJson[{read.uri}]" >> beam.Map(lambda row: json.dumps(row._asdict()))
+        for read in passes
     ] | beam.Flatten()
 
 
@@ -144,5 +168,6 @@ def of_split(rows: Sequence[Prediction], split: str) -> Predictions:
         heights=np.array([row.height for row in chosen]),
         means=np.array([row.mean for row in chosen]),
         sizes=np.array([row.bytes for row in chosen]),
+        sharpness=np.array([row.sharpness for row in chosen]),
         scores=np.array([row.probability for row in chosen], dtype=np.float32),
     )

@@ -1,6 +1,6 @@
 """What a model says of the films, with what is known of them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class Prediction(NamedTuple):
         height: pixels.
         mean: grey level, 0 to 1.
         bytes: size of the file.
+        sharpness: see `correlations.sharpness`.
         probability: of pneumonia, a float32 value.
         threshold: that the model holds, a float32 value.
     """
@@ -31,6 +32,7 @@ class Prediction(NamedTuple):
     height: int
     mean: float
     bytes: int
+    sharpness: float
     probability: float
     threshold: float
 
@@ -46,4 +48,15 @@ class Predictions(NamedTuple):
     heights: np.ndarray
     means: np.ndarray
     sizes: np.ndarray  # bytes of the file
+    sharpness: np.ndarray
     scores: np.ndarray
+
+    def rows(self, chosen: np.ndarray) -> "Predictions":
+        """Returns the films of a mask, bool [N]."""
+        columns: dict[str, Any] = {
+            name: column[chosen]
+            if isinstance(column, np.ndarray)
+            else [value for value, wanted in zip(column, chosen, strict=True) if wanted]
+            for name, column in self._asdict().items()
+        }
+        return Predictions(**columns)

@@ -8,6 +8,7 @@ from components.evaluator import cohorts
 from components.evaluator.bootstrap import Bootstrap, Sample
 from components.evaluator.calibration import calibration
 from components.evaluator.controls import auc_with_interval, feature_control
+from components.evaluator.correlations import correlations
 from components.evaluator.curves import curves
 from components.evaluator.decision_curve import decision_curve
 from components.evaluator.gate import balanced_accuracy
@@ -63,6 +64,7 @@ def measure(
         "threshold_transfer": threshold_transfer(chosen_on, sample, threshold),
         "slices": slice_metrics(sample, _members(test), threshold, bootstrap),
         "controls": _controls(test, blanked, bootstrap),
+        "correlations": correlations(test, bootstrap),
     }
 
 

@@ -12,6 +12,7 @@ class Settings:
     gate: dict[str, float | None]
     champion_tolerance: float
     bootstrap_resamples: int
+    stress_films: int | None
     seed: int
 
     def to_json(self) -> str:

@@ -2,13 +2,18 @@
 
 import math
 
+import cv2
+import numpy as np
 import tensorflow as tf
 
 from components.trainer.settings import Augmentation
 
 # Random numbers of one view: angle, shift right and down, zoom, contrast, brightness, flip, area,
-# and where in the picture, right and down.
-DRAWS = 10
+# where in the picture, right and down, aspect ratio, shear, gamma, sharpness, noise, and what the
+# noise follows from.
+DRAWS = 17
+# Of the pixels of a view.
+_BLUR = np.outer(cv2.getGaussianKernel(7, 1.5), cv2.getGaussianKernel(7, 1.5)).astype(np.float32)
 
 
 def draw_view(file_name: tf.Tensor, view: int, seed: int) -> tf.Tensor:
@@ -36,7 +41,7 @@ def central(pictures: tf.Tensor, size: int) -> tf.Tensor:
 def augment(
     pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, seen: int, size: int
 ) -> tf.Tensor:
-    """Returns one rotated, shifted, zoomed, cut out, brightened view of each film.
+    """Returns one view of each film: cut out, turned, sheared, mirrored, and lit otherwise.
 
     Args:
         pictures: float32 [N, P, P, 1], 0 to 255.
@@ -48,14 +53,58 @@ def augment(
     Returns:
         float32 [N, size, size, 1], 0 to 255; what comes in from outside the film is black.
     """
-    side = float(pictures.shape[1])
-    window, middle = _window(draws, bounds, side, float(seen))
-    views = tf.raw_ops.ImageProjectiveTransformV3(
+    views = _placed(pictures, draws, bounds, float(seen), size)
+    if bounds.flip:
+        mirrored = _each(draws[:, 6]) > 0.0
+        views = tf.where(mirrored, views[:, :, ::-1], views)
+    if bounds.gamma:
+        exponents = tf.exp(_each(draws[:, 12]) * math.log(1.0 + bounds.gamma))
+        views = 255.0 * tf.pow(tf.maximum(views, 0.0) / 255.0, exponents)
+    if bounds.sharpness:
+        views += _each(draws[:, 13]) * bounds.sharpness * (views - _blurred(views))
+    if bounds.noise:
+        deviations = (_each(draws[:, 14]) + 1.0) / 2.0 * bounds.noise * 255.0
+        views += deviations * _noise(draws[:, 15:17], size)
+    mean = tf.reduce_mean(views, axis=(1, 2, 3), keepdims=True)
+    contrast = _each(draws[:, 4]) * bounds.contrast
+    brightness = _each(draws[:, 5]) * bounds.brightness * 255.0
+    # (view - mean) * (1 + contrast) + mean + brightness, in one pass over the pixels
+    return tf.clip_by_value(views * (1.0 + contrast) + (brightness - mean * contrast), 0.0, 255.0)
+
+
+def _each(values: tf.Tensor) -> tf.Tensor:
+    """Returns a number for each film, [N], in the shape [N, 1, 1, 1]."""
+    return values[:, tf.newaxis, tf.newaxis, tf.newaxis]
+
+
+def _blurred(views: tf.Tensor) -> tf.Tensor:
+    """Returns views [N, S, S, 1] blurred by a Gaussian, mirrored at their edges."""
+    reach = _BLUR.shape[0] // 2
+    padded = tf.pad(views, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
+    return tf.nn.conv2d(padded, _BLUR[:, :, np.newaxis, np.newaxis], 1, "VALID")
+
+
+def _noise(draws: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns standard normal noise [N, size, size, 1], of two draws [N, 2] for each film."""
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_normal([size, size, 1], seed),
+        tf.bitcast(draws, tf.int32),
+        fn_output_signature=tf.float32,
+    )
+
+
+def _placed(
+    pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, seen: float, size: int
+) -> tf.Tensor:
+    """Returns parts of pictures [N, P, P, 1], turned and sheared, as views [N, size, size, 1]."""
+    sides, middle = _window(draws, bounds, float(pictures.shape[1]), seen)
+    return tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures,
         transforms=_projection(
             angle=draws[:, 0] * math.radians(bounds.rotation),
+            shear=tf.tan(draws[:, 11] * math.radians(bounds.shear)),
             shift=draws[:, 1:3] * bounds.shift * float(size),
-            step=window / float(size) / (1.0 + draws[:, 3] * bounds.zoom),
+            step=sides / float(size) / (1.0 + draws[:, 3:4] * bounds.zoom),
             middle=middle,
             centre=(size - 1.0) / 2.0,
         ),
@@ -64,46 +113,57 @@ def augment(
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
-    if bounds.flip:
-        mirrored = draws[:, 6, tf.newaxis, tf.newaxis, tf.newaxis] > 0.0
-        views = tf.where(mirrored, views[:, :, ::-1], views)
-    mean = tf.reduce_mean(views, axis=(1, 2, 3), keepdims=True)
-    contrast = draws[:, 4, tf.newaxis, tf.newaxis, tf.newaxis] * bounds.contrast
-    brightness = draws[:, 5, tf.newaxis, tf.newaxis, tf.newaxis] * bounds.brightness * 255.0
-    # (view - mean) * (1 + contrast) + mean + brightness, in one pass over the pixels
-    return tf.clip_by_value(views * (1.0 + contrast) + (brightness - mean * contrast), 0.0, 255.0)
 
 
 def _window(
     draws: tf.Tensor, bounds: Augmentation, side: float, seen: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns side [N] and centre (right, down) [N, 2] of the squares to cut out, in pixels."""
+    """Returns sides and centre, (right, down), [N, 2] both, of what is cut out, in pixels."""
+    still = tf.zeros_like(draws[:, 0:2])
     if bounds.min_area is None:
-        still = tf.zeros_like(draws[:, 0])
         # As `central` cuts it.
-        middle = (side - seen) // 2 + (seen - 1.0) / 2.0
-        return still + seen, tf.stack([still, still], axis=1) + middle
+        return still + seen, still + ((side - seen) // 2 + (seen - 1.0) / 2.0)
     area = 1.0 - (1.0 - bounds.min_area) * (draws[:, 7] + 1.0) / 2.0
-    window = side * tf.sqrt(area)
-    room = (side - window) / 2.0
-    return window, (side - 1.0) / 2.0 + draws[:, 8:10] * room[:, tf.newaxis]
+    # A part of all of the area has the picture's own ratio.
+    widest = tf.minimum(math.log(bounds.aspect_ratio), -tf.math.log(area))
+    ratio = tf.exp(draws[:, 10] * widest)
+    sides = side * tf.sqrt(tf.stack([area * ratio, area / ratio], axis=1))
+    return sides, (side - 1.0) / 2.0 + draws[:, 8:10] * (side - sides) / 2.0
 
 
 def _projection(
-    angle: tf.Tensor, shift: tf.Tensor, step: tf.Tensor, middle: tf.Tensor, centre: float
+    angle: tf.Tensor,
+    shear: tf.Tensor,
+    shift: tf.Tensor,
+    step: tf.Tensor,
+    middle: tf.Tensor,
+    centre: float,
 ) -> tf.Tensor:
     """Returns the maps from output to input coordinates, float32 [N, 8].
 
+    A view is turned in pixels of the output, then stretched to the input's.
+
     Args:
         angle: [N], radians.
+        shear: [N], by how many pixels to the right a row shows more than the one above it.
         shift: [N, 2], right and down, in output pixels.
-        step: [N], input pixels for one output pixel.
+        step: [N, 2], input pixels for one output pixel, right and down.
         middle: [N, 2], the input point that the output's centre shows, unless shifted.
         centre: coordinate of the output's centre, in both directions.
     """
-    cos, sin = tf.cos(angle) * step, tf.sin(angle) * step
-    right, down = centre + shift[:, 0], centre + shift[:, 1]
-    offset_x = middle[:, 0] - cos * right + sin * down
-    offset_y = middle[:, 1] - sin * right - cos * down
-    zero = tf.zeros_like(cos)
-    return tf.stack([cos, -sin, offset_x, sin, cos, offset_y, zero, zero], axis=1)
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    right = tf.stack([cos, shear * cos - sin], axis=1) * step[:, :1]
+    down = tf.stack([sin, shear * sin + cos], axis=1) * step[:, 1:]
+    still = centre + shift
+    zero = tf.zeros_like(angle)
+    return tf.stack(
+        [
+            *tf.unstack(right, axis=1),
+            middle[:, 0] - tf.reduce_sum(right * still, axis=1),
+            *tf.unstack(down, axis=1),
+            middle[:, 1] - tf.reduce_sum(down * still, axis=1),
+            zero,
+            zero,
+        ],
+        axis=1,
+    )

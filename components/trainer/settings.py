@@ -15,8 +15,14 @@ class Augmentation:
         brightness: of the grey range, added.
         contrast: of the distance to the mean grey level.
         flip: whether half of the films are mirrored; the heart then changes its side.
-        min_area: a random square of this share of the picture at least is cut out; None for the
+        min_area: a random part of this share of the picture at least is cut out; None for the
             middle that evaluation sees.
+        aspect_ratio: of what is cut out, up to so many times as wide as high or as high as wide,
+            as far as the picture reaches; it is stretched to a square.
+        shear: degrees.
+        gamma: grey levels are raised to a power of up to 1 + gamma, or of its inverse.
+        sharpness: of the difference to the blurred film, added or taken away.
+        noise: standard deviation, of the grey range; drawn evenly from 0.
     """
 
     rotation: float
@@ -26,6 +32,11 @@ class Augmentation:
     contrast: float
     flip: bool
     min_area: float | None = None
+    aspect_ratio: float = 1.0
+    shear: float = 0.0
+    gamma: float = 0.0
+    sharpness: float = 0.0
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)

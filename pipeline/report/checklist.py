@@ -104,7 +104,7 @@ def _subgroups(content: Content) -> object:
 
 
 def _robustness(content: Content) -> object:
-    return content.metrics.get("threshold_transfer") and content.metrics.get("controls")
+    return all(content.metrics.get(key) for key in ("threshold_transfer", "controls", "stress"))
 
 
 def _explained(content: Content) -> object:
@@ -145,7 +145,7 @@ _SECTIONS = {
     "metrics": "Metrics and champion",
     "calibration": "Calibration",
     "benefit": "Net benefit",
-    "transfer": "Threshold transfer",
+    "stress": "Stress",
     "slices": "Slices",
     "data": "Data",
     "errors": "Errors",
@@ -173,9 +173,9 @@ _TOPICS: Sequence[tuple[str, str, Callable[[Content], object], str]] = (
     (BOTH, "Results in subgroups of films, with intervals", _subgroups, "slices"),
     (
         CLAIM,
-        "Robustness: whether the threshold carries over, and what shortcuts there are",
+        "Robustness: whether the threshold carries over, changed films, shortcuts",
         _robustness,
-        "transfer",
+        "stress",
     ),
     (CLAIM, "Explainability: heat maps are shown", _explained, "errors"),
     (CLAIM, "Failure analysis: the films that were read wrong", _failures, "errors"),

@@ -7,10 +7,12 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.features import TEST
 from pipeline.report import checklist, gallery
 from pipeline.report.content import MISSING, Content, format_number
 from pipeline.report.figures import calibration as calibration_figures
 from pipeline.report.figures import discrimination, training
+from pipeline.report.figures import stress as stress_figures
 from pipeline.report.figures import transfer as transfer_figures
 from pipeline.report.tables import (
     calibration,
@@ -19,6 +21,7 @@ from pipeline.report.tables import (
     headline,
     metrics,
     slices,
+    stress,
     transfer,
     verdict,
 )
@@ -66,6 +69,8 @@ def _page(content: Content) -> dict[str, Any]:
         "benefit": _benefit(found.get("decision_curve")),
         "transfer": _transfer(found.get("threshold_transfer")),
         "slices": slices.slices(found),
+        "stress": _stress(found.get("stress")),
+        "correlations": stress.correlations(found),
         **_data(content),
         "errors": gallery.errors(content) if found.get("errors") is not None else None,
         **_card(content),
@@ -142,6 +147,16 @@ def _transfer(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "figure": Markup(transfer_figures.transfer(found)),
         "table": transfer.transfer(found),
         "loss": transfer.loss(found),
+    }
+
+
+def _stress(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not found:
+        return None
+    return {
+        "summary": stress.summary(found),
+        "figure": Markup(stress_figures.stress(found[TEST], TEST)),
+        "tables": [stress.changed(of, split) for split, of in found.items()],
     }
 
 

@@ -21,8 +21,12 @@ def bounds(
     contrast: float = 0.0,
     flip: bool = False,
     min_area: float | None = None,
+    aspect_ratio: float = 1.0,
+    **more: float,
 ) -> Augmentation:
-    return Augmentation(rotation, shift, zoom, brightness, contrast, flip, min_area)
+    return Augmentation(
+        rotation, shift, zoom, brightness, contrast, flip, min_area, aspect_ratio, **more
+    )
 
 
 def film(side: int = 32) -> np.ndarray:
@@ -39,9 +43,16 @@ def drawn(
     flip: float = 0.0,
     area: float = 0.0,
     place: tuple[float, float] = (0.0, 0.0),
+    aspect: float = 0.0,
+    shear: float = 0.0,
+    gamma: float = 0.0,
+    sharpness: float = 0.0,
+    noise: float = -1.0,
+    seeds: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
     """The random numbers of one view; `place` is right and down."""
     draws = [angle, right, down, zoom, contrast, brightness, flip, area, *place]
+    draws += [aspect, shear, gamma, sharpness, noise, *seeds]
     assert len(draws) == DRAWS
     return np.array(draws, np.float32)
 
@@ -231,6 +242,39 @@ def test_the_largest_cut_out_is_the_whole_film(place: tuple[float, float]) -> No
     np.testing.assert_allclose(out, film(), atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("aspect", "sides"), [(1.0, (32.0, 8.0)), (-1.0, (8.0, 32.0)), (0.5, (512**0.5, 128**0.5))]
+)
+@pytest.mark.parametrize("place", [(-1.0, -1.0), (1.0, 0.0)])
+def test_a_cut_out_of_another_aspect_ratio_is_stretched_to_a_square(
+    aspect: float, sides: tuple[float, float], place: tuple[float, float]
+) -> None:
+    # A quarter of 32 x 32 is 256 pixels: 32 x 8 at four to one, about 22.6 x 11.3 at two to one.
+    draws = drawn(area=1.0, place=place, aspect=aspect)
+    out = augmented(film(), bounds(min_area=0.25, aspect_ratio=4.0), draws, 16)
+    width, height = sides
+    right, down = 15.5 + place[0] * (32 - width) / 2, 15.5 + place[1] * (32 - height) / 2
+    rows = down + (np.arange(16) - 7.5) * height / 16
+    columns = right + (np.arange(16) - 7.5) * width / 16
+    expected = ndimage.map_coordinates(
+        film(), np.meshgrid(rows, columns, indexing="ij"), order=1, mode="grid-constant"
+    )
+    # A projection in float32, at the very edge of the film.
+    np.testing.assert_allclose(out, expected, atol=0.05)
+
+
+def test_a_large_cut_out_is_only_as_oblong_as_the_picture_allows() -> None:
+    # 0.64 of the area can be as wide as the film and 0.64 as high: 1.5625, not four, to one.
+    draws = drawn(area=1.0, place=(0.0, -1.0), aspect=1.0)
+    out = augmented(film(50), bounds(min_area=0.64, aspect_ratio=4.0), draws, 32)
+    rows = np.arange(32) + 0.0  # 32 of 50 rows, from the first
+    columns = (np.arange(32) + 0.5) * 50 / 32 - 0.5
+    expected = ndimage.map_coordinates(
+        film(50), np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest"
+    )
+    np.testing.assert_allclose(out[:, 1:-1], expected[:, 1:-1], atol=0.05)
+
+
 def test_half_way_between_the_areas() -> None:
     # Half way from 0.125 to 1 is 0.5625, 24 x 24 of 32 x 32, which moves by up to 4.
     out = augmented(film(), bounds(min_area=0.125), drawn(place=(-1.0, 0.5)), 24)
@@ -265,7 +309,67 @@ def test_contrast_and_brightness_by_hand() -> None:
     np.testing.assert_allclose(out, [[1.0, 151.0], [255.0, 181.0]], atol=1e-3)
 
 
-WILD = bounds(180.0, 0.5, 0.9, brightness=1.0, contrast=1.0, flip=True, min_area=0.1)
+@pytest.mark.parametrize("draw", [1.0, -0.5])
+def test_shear_moves_rows_aside(draw: float) -> None:
+    # Of 45 degrees a row shows what lies a pixel further to the right than the row above does.
+    degrees = 45.0 if draw == 1.0 else 2 * math.degrees(math.atan(0.5))
+    out = augmented(film(33), bounds(shear=degrees), drawn(shear=draw))
+    by = math.tan(draw * math.radians(degrees))
+    for row in range(33):
+        columns = np.arange(33) + by * (row - 16)
+        expected = ndimage.map_coordinates(
+            film(33), [np.full(33, row), columns], order=1, mode="grid-constant"
+        )
+        np.testing.assert_allclose(out[row], expected, atol=0.05)
+
+
+def test_a_turned_cut_out_of_another_aspect_ratio_is_turned_as_it_is_shown() -> None:
+    # Cut out, stretched to a square, then turned by a quarter.
+    draws = drawn(angle=1.0, area=1.0, aspect=1.0)
+    limits = bounds(rotation=90.0, min_area=0.25, aspect_ratio=4.0)
+    straight = augmented(film(), limits, drawn(area=1.0, aspect=1.0), 16)
+    np.testing.assert_allclose(augmented(film(), limits, draws, 16), np.rot90(straight), atol=0.05)
+
+
+@pytest.mark.parametrize(("draw", "exponent"), [(1.0, 2.0), (-1.0, 0.5), (0.0, 1.0)])
+def test_gamma_by_hand(draw: float, exponent: float) -> None:
+    picture = np.array([[0.0, 64.0], [128.0, 255.0]])
+    out = augmented(picture, bounds(gamma=1.0), drawn(gamma=draw))
+    np.testing.assert_allclose(out, 255 * (picture / 255) ** exponent, atol=1e-2)
+
+
+@pytest.mark.parametrize("draw", [1.0, -1.0, 0.4])
+def test_sharpness_adds_or_takes_what_blurring_takes(draw: float) -> None:
+    picture = np.clip(film(), 60, 180)
+    # A kernel of seven pixels: three on each side.
+    blurred = ndimage.gaussian_filter(picture, 1.5, mode="reflect", radius=3)
+    out = augmented(picture, bounds(sharpness=1.0), drawn(sharpness=draw))
+    np.testing.assert_allclose(out, picture + draw * (picture - blurred), atol=0.01)
+
+
+def test_noise_is_of_its_level_and_of_its_draws() -> None:
+    grey = np.full((128, 128), 128.0)
+    limits = bounds(noise=0.1)
+
+    def noise(level: float, seeds: tuple[float, float]) -> np.ndarray:
+        return augmented(grey, limits, drawn(noise=level, seeds=seeds)) - grey
+
+    first = noise(1.0, (0.3, -0.7))
+    assert first.mean() == pytest.approx(0.0, abs=1.0)
+    assert first.std() == pytest.approx(25.5, rel=0.03)
+    # Half way from none to all.
+    np.testing.assert_allclose(noise(0.0, (0.3, -0.7)), first / 2, atol=0.01)
+    assert not noise(-1.0, (0.3, -0.7)).any()
+    assert abs(np.corrcoef(first.ravel(), noise(1.0, (0.3, -0.6)).ravel())[0, 1]) < 0.05
+
+
+WILD = bounds(
+    *(180.0, 0.5, 0.9, 1.0, 1.0, True, 0.1, 4.0),
+    shear=30.0,
+    gamma=2.0,
+    sharpness=3.0,
+    noise=0.5,
+)
 
 
 def test_values_stay_in_the_grey_range() -> None:
@@ -278,7 +382,9 @@ def test_values_stay_in_the_grey_range() -> None:
 
 @pytest.mark.parametrize("min_area", [None, 0.2])
 def test_the_films_of_a_batch_do_not_meet(min_area: float | None) -> None:
-    limits = bounds(60.0, 0.2, 0.3, 0.3, 0.4, flip=True, min_area=min_area)
+    limits = bounds(
+        *(60.0, 0.2, 0.3, 0.3, 0.4, True, min_area, 2.0), shear=9, gamma=0.5, sharpness=1, noise=0.1
+    )
     pictures = np.stack([film(), film()[::-1], film().T, np.full((32, 32), 255.0)])
     draws = random_draws(4)
     together = augmented_batch(pictures, limits, draws, 24)
@@ -301,7 +407,7 @@ def test_draws_are_spread_evenly_between_minus_one_and_one() -> None:
         assert 0.95 < column[-1] < 1.0
         # The distance to the even distribution that Kolmogorov and Smirnov allow at 0.1 %.
         assert np.abs(column - np.linspace(-1, 1, 400)).max() / 2 < 1.95 / math.sqrt(400)
-    # None follows from another: of 45 correlations of 400 pairs, four standard errors.
+    # None follows from another: of 136 correlations of 400 pairs, four standard errors.
     correlations = np.corrcoef(draws.T)[np.triu_indices(DRAWS, 1)]
     assert np.abs(correlations).max() < 4 / math.sqrt(400)
 

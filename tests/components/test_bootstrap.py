@@ -76,7 +76,7 @@ def test_films_of_one_patient_are_drawn_together() -> None:
 
 def test_resamples_hold_as_many_patients_as_there_are_with_all_their_films() -> None:
     patients = np.array(["a", "b", "b", "c", "c", "c"])
-    (weights,) = Bootstrap(500, seed=1)._weights(patients)
+    (weights,) = Bootstrap(500, seed=1).weights(patients)
     assert weights.shape == (500, 6)
     np.testing.assert_array_equal(weights[:, 1], weights[:, 2])
     np.testing.assert_array_equal(weights[:, 3], weights[:, 5])
@@ -143,7 +143,7 @@ def test_a_band_is_the_interval_of_every_point() -> None:
 def test_metrics_of_resamples_are_those_of_the_repeated_films() -> None:
     sample = random_sample(10, 50)
     drawn = Bootstrap(3, seed=2).distribution(sample, lambda films: resampled_metrics(films, 0.5))
-    (weights,) = Bootstrap(3, seed=2)._weights(sample.patients)
+    (weights,) = Bootstrap(3, seed=2).weights(sample.patients)
     for row, times in enumerate(weights):
         repeated = Sample(*(np.repeat(values, times) for values in sample))
         expected = repeated.value(lambda films: resampled_metrics(films, 0.5))

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from components.evaluator.blanking import decode_grey
 from components.evaluator.gallery import write_gallery
-from components.evaluator.inference import blank_film
 from components.evaluator.misreadings import FALSE_ALARM, MISS, Misreading
 from films import encode, tiny_film
 
@@ -88,11 +87,3 @@ def test_a_model_that_explains_itself_gives_heatmaps(tmp_path: Path, examples: s
 def test_without_misreadings_nothing_is_read_or_written(tmp_path: Path) -> None:
     assert write_gallery([], "nowhere", None, str(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_blanked_example_keeps_its_other_features() -> None:
-    record = blank_film(example("test/a.png", encode(FILMS["test/a.png"], ".png")))
-    feature = tf.train.Example.FromString(record).features.feature
-    assert feature["file_name"].bytes_list.value[0] == b"test/a.png"
-    blanked = decode_grey(feature["image"].bytes_list.value[0])
-    assert np.unique(blanked[6:34, 5:43]).size == 1

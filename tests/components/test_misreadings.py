@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from components.evaluator.blanking import blank_centre, decode_grey
+from components.evaluator.blanking import blank_centre, decode_grey, encode_png
 from components.evaluator.misreadings import FALSE_ALARM, MISS, small_picture, worst_misreadings
 from components.evaluator.predictions import Predictions
 from films import encode, tiny_film
@@ -19,6 +19,7 @@ def predictions(labels: list[int], scores: list[float]) -> Predictions:
         heights=np.full(number, 40),
         means=np.full(number, 0.5),
         sizes=np.full(number, 1000),
+        sharpness=np.full(number, 9.0),
         scores=np.array(scores, np.float32),
     )
 
@@ -77,7 +78,7 @@ def test_a_picture_is_the_mean_of_the_pixels_it_stands_for() -> None:
 
 def test_a_central_rectangle_is_set_to_the_mean_grey_and_nothing_else() -> None:
     film = tiny_film(1, height=100, width=200)
-    blanked = decode_grey(blank_centre(encode(film, ".png")))
+    blanked = blank_centre(film)
     inside = np.zeros((100, 200), bool)
     inside[15:85, 20:180] = True
     assert (blanked[inside] == round(film.mean())).all()
@@ -87,14 +88,14 @@ def test_a_central_rectangle_is_set_to_the_mean_grey_and_nothing_else() -> None:
 @pytest.mark.parametrize("extension", [".jpeg", ".png"])
 def test_colour_and_depth_become_grey_of_the_same_size(extension: str) -> None:
     colour = np.dstack([tiny_film(seed) for seed in (1, 2, 3)])
-    blanked = cv2.imdecode(
-        np.frombuffer(blank_centre(encode(colour, extension)), np.uint8), cv2.IMREAD_UNCHANGED
-    )
-    assert (blanked.shape, blanked.dtype) == (colour.shape[:2], np.uint8)
+    film = decode_grey(encode(colour, extension))
+    assert (film.shape, film.dtype) == (colour.shape[:2], np.uint8)
+    written = cv2.imdecode(np.frombuffer(encode_png(film), np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(written, film)
     deep = tiny_film(4).astype(np.uint16) * 257
     assert decode_grey(encode(deep, ".png")).max() == tiny_film(4).max()
 
 
 def test_what_is_no_image_is_an_error() -> None:
     with pytest.raises(ValueError, match="7 bytes are no image"):
-        blank_centre(b"no film")
+        decode_grey(b"no film")

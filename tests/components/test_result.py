@@ -30,6 +30,7 @@ def predictions(seed: int, number: int = 200, label: int | None = None) -> Predi
         heights=rng.integers(100, 200, number) + 40 * labels,
         means=rng.random(number),
         sizes=rng.integers(1000, 2000, number),
+        sharpness=rng.random(number) * 20,
         scores=(rng.random(number) * 0.6 + labels * 0.35).astype(np.float32),
     )
 
@@ -65,6 +66,7 @@ def test_every_topic_is_there(measured: dict[str, Any]) -> None:
         "threshold_transfer",
         "slices",
         "controls",
+        "correlations",
     ]
     assert measured["bootstrap_resamples"] == 200
 

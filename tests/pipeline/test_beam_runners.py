@@ -24,6 +24,8 @@ from tfx.types import standard_artifacts
 
 import served_model
 from components.evaluator import inference, overlap, tfma_results
+from components.evaluator.blanking import blank_centre
+from components.evaluator.changes import mirrored
 from components.evaluator.predictions import Prediction, Predictions
 from components.example_gen.executor import Executor as ChestXrayExampleGen
 from components.example_validator.executor import schema_path
@@ -133,8 +135,8 @@ def evaluate(pipeline: beam.Pipeline, model: Path, folder: Path) -> None:
     """Adds the evaluator's Beam steps."""
     splits = {split: str(folder / "examples" / f"Split-{split}") for split in SPLITS}
     passes = [
-        inference.Pass(EVAL, splits[EVAL]),
-        inference.Pass(TEST, splits[TEST], inference.blank_film),
+        inference.Pass(splits[EVAL], {EVAL: None}),
+        inference.Pass(splits[TEST], {"blanked": blank_centre, "mirrored": mirrored}),
     ]
     _ = (
         pipeline
@@ -162,6 +164,7 @@ def scored() -> Predictions:
             height=40,
             mean=0.5,
             bytes=1000,
+            sharpness=9.0,
             probability=0.05 + 0.06 * number,
             threshold=0.5,
         )
@@ -251,12 +254,13 @@ def test_in_memory(films: Films, in_memory: Made) -> None:
     assert {split: number for split, (number, _) in in_memory.statistics.items()} == counts
     assert len(in_memory.manifest) == 20 + 50 + 2 + 2 + 5 + 7 + 1
     assert in_memory.statistics["test"][1]["width"].num_stats.mean == 48
-    assert Counter(row.split for row in in_memory.predictions) == {EVAL: 12, TEST: 12}
+    found = Counter(row.split for row in in_memory.predictions)
+    assert found == {EVAL: 12, "blanked": 12, "mirrored": 12}
     for row in in_memory.predictions:
         film = cv2.imread(str(films.data / row.file_name), cv2.IMREAD_GRAYSCALE)
         assert row.mean == pytest.approx(film.mean() / 255, abs=1e-3)
         # The model's answer, where the middle of the film is not blanked.
-        if row.split == EVAL:
+        if row.split != "blanked":
             assert row.probability == pytest.approx(row.mean, abs=0.01)
     overall = in_memory.metrics[()]
     assert overall["example_count"]["doubleValue"] == 16

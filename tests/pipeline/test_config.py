@@ -45,6 +45,11 @@ def test_the_default_trains_the_last_stage_on_cut_outs() -> None:
         "contrast": 0.3,
         "flip": True,
         "min_area": 0.25,
+        "aspect_ratio": 1.0,
+        "shear": 0.0,
+        "gamma": 0.0,
+        "sharpness": 0.0,
+        "noise": 0.0,
     }
     assert config.example_gen.undersampling == "none"
     # What it leaves out is as everywhere.
@@ -193,4 +198,9 @@ def test_the_resolved_configuration_names_every_value() -> None:
     content = yaml.safe_load(load_config("demo").to_yaml())
     assert content["trainer"]["augmentation"]["rotation"] == 5.0
     assert content["trainer"]["batch_size"] == 32
-    assert content["evaluator"]["gate"] == {"auc": 0.9, "recall": 0.8, "specificity": 0.5}
+    assert content["evaluator"]["gate"] == {
+        "auc": 0.9,
+        "recall": 0.8,
+        "specificity": 0.5,
+        "stressed_balanced_accuracy": None,
+    }

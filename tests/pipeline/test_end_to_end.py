@@ -23,8 +23,14 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from components.evaluator.blanking import decode_grey
+from components.evaluator import inference
+from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.changes import CHANGES
 from components.evaluator.cohorts import SLICES
+from components.evaluator.correlations import sharpness
+from components.evaluator.predictions import Prediction
+from components.evaluator.stress import choose_films
+from components.evaluator.tally import log_odds
 from films import film_name, write_films
 from pipeline.cli import main
 from pipeline.lineage import latest_run
@@ -82,12 +88,13 @@ def test_the_films_facts_are_in_the_predictions_and_measured(finished_run: Finis
     rows = predictions(finished_run, "test")
     assert list(rows[0]) == [
         *("split", "file_name", "patient", "label", "subtype"),
-        *("width", "height", "mean", "bytes", "probability"),
+        *("width", "height", "mean", "bytes", "sharpness", "probability"),
     ]
     for row in rows:
         data = (finished_run.data / row["file_name"]).read_bytes()
         assert (row["width"], row["height"], row["bytes"]) == ("48", "40", str(len(data)))
         assert float(row["mean"]) == pytest.approx(decode_grey(data).mean() / 255, abs=0.01)
+        assert float(row["sharpness"]) == pytest.approx(sharpness(decode_grey(data)))
     labels = [int(row["label"]) for row in rows]
     controls = finished_run.metrics["controls"]
     assert controls["aspect_ratio"]["auc"] == 0.5  # all films are of one size
@@ -95,6 +102,63 @@ def test_the_films_facts_are_in_the_predictions_and_measured(finished_run: Finis
     assert controls["mean_brightness"]["auc"] == pytest.approx(max(brightness, 1 - brightness))
     assert 0.0 <= controls["lungs_blanked"]["auc"] <= 1.0
     assert list(finished_run.metrics["slices"]["image_size"]) == ["middle"]
+
+
+def test_the_log_odds_are_held_against_the_films_facts(finished_run: FinishedRun) -> None:
+    found = finished_run.metrics["correlations"]["PNEUMONIA"]
+    rows = [row for row in predictions(finished_run, "test") if row["label"] == "1"]
+    odds = log_odds([float(row["probability"]) for row in rows])
+    for feature, column in (
+        ("file_size", "bytes"),
+        ("mean_brightness", "mean"),
+        ("sharpness",) * 2,
+    ):
+        values = [float(row[column]) for row in rows]
+        assert found[feature]["r"] == pytest.approx(np.corrcoef(values, odds)[0, 1], abs=1e-4)
+    assert found["aspect_ratio"]["r"] is None  # all films are of one size
+
+
+@pytest.mark.parametrize("split", ["eval", "test"])
+def test_changed_films_are_read_at_the_threshold(finished_run: FinishedRun, split: str) -> None:
+    metrics = finished_run.metrics
+    found = metrics["stress"][split]
+    # Four of each class, of a film a patient.
+    assert (found["films"], found["patients"]) == (8, 8)
+    rows = predictions(finished_run, split)
+    of_split = inference.of_split(
+        [
+            Prediction(
+                **{
+                    **{
+                        name: kind(row[name])
+                        for name, kind in Prediction.__annotations__.items()
+                        if name != "threshold"
+                    },
+                    "threshold": 0.5,
+                }
+            )
+            for row in rows
+        ],
+        split,
+    )
+    chosen = of_split.rows(choose_films(of_split, 4, seed=1))
+    model = tf.saved_model.load(metrics["model_path"])
+    films = [decode_grey((finished_run.data / name).read_bytes()) for name in chosen.file_names]
+    assert len(found["changes"]) == len(CHANGES)
+    for change, measured in zip(CHANGES, found["changes"], strict=True):
+        assert (measured["kind"], measured["strength"]) == (change.kind, change.strength)
+        data = tf.constant([encode_png(change.apply(film)) for film in films])
+        scores = model.signatures["serving_default"](image_bytes=data)["probability"].numpy()
+        balanced = balanced_accuracy_score(
+            chosen.labels, scores >= np.float32(metrics["threshold"])
+        )
+        assert measured["balanced_accuracy"] == pytest.approx(balanced)
+        assert measured["auc"] == pytest.approx(roc_auc_score(chosen.labels, scores))
+    bound = metrics["gate"]["stressed_balanced_accuracy"]
+    assert bound["value"] == metrics["stress"]["test"]["lowest"]
+    assert bound["value"] == min(
+        change["balanced_accuracy"] for change in metrics["stress"]["test"]["changes"]
+    )
 
 
 def test_no_film_is_in_two_splits(finished_run: FinishedRun) -> None:

@@ -38,6 +38,7 @@ def test_empty_run_answers_nothing() -> None:
         ({"decision_curve": None}, "Clinical utility"),
         ({"slices": {"image_size": {"small": {"films": 1, "auc": 0.5}}}}, "Results in subgroups"),
         ({"controls": {}}, "Robustness"),
+        ({"stress": None}, "Robustness"),
         ({"versions": {}}, "Software"),
         ({"code_version": {"package": "0.1.0"}}, "Which code"),
         ({"data_fingerprint": None}, "Which data"),

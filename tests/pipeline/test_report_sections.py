@@ -101,6 +101,27 @@ def test_overlap_of_splits(shown: Page) -> None:
     assert len(re.findall(r'badge bad">2<', render(full_content()))) == 1
 
 
+def test_stress_has_a_summary_and_a_table_a_split(shown: Page) -> None:
+    # (0.25 + 1.0) / 2 is lower than (0.9 + 0.7) / 2; what is undefined is not the lowest.
+    assert shown.row("test") == ["0.900", "0.713", "0.625", "noise 5 %"]
+    assert shown.row("eval") == ["0.900", "0.713", "0.625", "gamma 0.6"]
+    assert shown.row("noise 5 %") == ["0.900", "0.250 (0.100 to 0.990)", "1.000", "0.625"]
+    assert shown.row("mirror image") == ["0.900", DASH + " (0.100 to 0.990)", "1.000", DASH]
+    assert [row[0] for row in shown.rows].count("gamma 0.6") == 2
+    assert "Changed films of eval: 40 films of 31 patients" in shown.text
+
+
+def test_correlations_within_each_class(shown: Page) -> None:
+    assert shown.row("Sharpness") == ["-0.432 (-0.600 to -0.200)", "0.099 (-0.100 to 0.300)"]
+    assert shown.row("Aspect ratio, width over height") == [DASH, DASH]
+
+
+def test_run_without_stress_says_so() -> None:
+    shown = page(stress=None, correlations=None)
+    assert "Changed films were not read in this run." in shown.text
+    assert "Correlations were not measured in this run." in shown.text
+
+
 def test_shortcuts_stand_beside_the_model(shown: Page) -> None:
     assert shown.row("Width over height of the film") == ["0.812", "0.700 to 0.900", "higher"]
     assert shown.row("Bytes of the file") == ["0.900", "0.800 to 0.950", "lower"]

@@ -9,6 +9,7 @@ from pipeline.report.tables.table import Badge, Table
 
 _BOUNDS = {
     **TITLES,
+    "stressed_balanced_accuracy": "Lowest balanced accuracy on changed films",
     "champion_auc": "AUC, against the champion",
     "champion_balanced_accuracy": "Balanced accuracy, against the champion",
 }

@@ -1,0 +1,100 @@
+"""Whether what a model says follows what is of the film and not of the finding.
+
+Between the classes a feature of the film may well go along with the score, since it goes along with
+the label. Within one class it should not: where it does, the model reads it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from components.evaluator.bootstrap import Bootstrap, percentile_interval
+from components.evaluator.predictions import Predictions
+from components.evaluator.tally import log_odds
+from components.features import CLASSES
+
+_SIDE = 224  # of the shorter side of the film on which sharpness is measured
+
+
+def sharpness(film: np.ndarray) -> float:
+    """Returns the standard deviation of the Laplacian, in grey levels.
+
+    Pech-Pacheco et al. 2000 (ICPR 3:314-317), on the film at one size, so that films of different
+    numbers of pixels compare.
+
+    Args:
+        film: uint8 [H, W].
+    """
+    scale = _SIDE / min(film.shape)
+    size = tuple(max(1, round(side * scale)) for side in film.shape[::-1])
+    way = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    small = cv2.resize(film, size, interpolation=way)
+    return float(cv2.Laplacian(small, cv2.CV_64F).std())
+
+
+def correlations(films: Predictions, bootstrap: Bootstrap) -> dict[str, dict[str, dict[str, Any]]]:
+    """Returns how the log odds go along with features of the films, within each class.
+
+    Args:
+        films: of one split.
+        bootstrap: the draws of patients.
+
+    Returns:
+        {class: {feature: `r`, Pearson's coefficient, and its `interval`}}; NaN where all films are
+        alike in the feature or in the score.
+    """
+    features = {
+        "aspect_ratio": films.widths / films.heights,
+        "file_size": films.sizes,
+        "mean_brightness": films.means,
+        "sharpness": films.sharpness,
+    }
+    return {
+        name: _within(films, features, films.labels == label, bootstrap)
+        for label, name in enumerate(CLASSES)
+    }
+
+
+def _within(
+    films: Predictions, features: Mapping[str, np.ndarray], rows: np.ndarray, bootstrap: Bootstrap
+) -> dict[str, dict[str, Any]]:
+    odds, columns = log_odds(films.scores[rows]), [values[rows] for values in features.values()]
+    once = np.ones((1, odds.size))
+    # Nobody is drawn of a class without films.
+    draws = bootstrap.weights(np.array(films.patients)[rows]) if rows.any() else iter([once])
+    blocks = [[pearson(values, odds, weights) for values in columns] for weights in draws]
+    drawn = np.concatenate(blocks, axis=1)
+    return {
+        name: {
+            "r": float(pearson(values, odds, once)[0]),
+            "interval": percentile_interval(resamples),
+        }
+        for name, values, resamples in zip(features, columns, drawn, strict=True)
+    }
+
+
+def pearson(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Returns Pearson's correlation of weighted pairs, [B]; NaN where either does not vary.
+
+    Args:
+        first: [N].
+        second: [N].
+        weights: [B, N], how many times each pair counts.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = weights / weights.sum(axis=1, keepdims=True)
+        # Of values about zero, so that no digits are lost in the squares.
+        first, second = (_standard(values) for values in (first, second))
+        mean_first, mean_second = share @ first, share @ second
+        covariance = share @ (first * second) - mean_first * mean_second
+        variances = (share @ first**2 - mean_first**2) * (share @ second**2 - mean_second**2)
+        return np.where(variances > 1e-12, covariance / np.sqrt(variances), np.nan)
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, np.float64)
+    if not values.size or values.min() == values.max():
+        return np.zeros_like(values)
+    return (values - values.mean()) / values.std()

@@ -1,0 +1,85 @@
+"""What a model says of changed films, at the threshold that it has.
+
+On films that are like those of train nearly every recipe is nearly always right, and none is told
+from another. What a film would look like from another machine is another question, and there they
+differ. See `changes.py` for the changes.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from components.evaluator.bootstrap import Bootstrap, Sample
+from components.evaluator.changes import Change
+from components.evaluator.metrics import resampled_metrics
+from components.evaluator.predictions import Predictions
+
+_METRICS = ("auc", "recall", "specificity", "balanced_accuracy")
+
+
+def choose_films(split: Predictions, films: int | None, seed: int) -> np.ndarray:
+    """Chooses whole patients at random until enough films of each class are there.
+
+    Args:
+        split: N films.
+        films: of each class, at least; None for all.
+        seed: of the draw.
+
+    Returns:
+        bool [N]; of a class with fewer films all are chosen.
+    """
+    if films is None:
+        return np.ones(split.labels.size, bool)
+    names, patient_of = np.unique(split.patients, return_inverse=True)
+    place = np.random.default_rng(seed).permutation(names.size)[patient_of]
+    chosen = np.zeros(names.size, bool)
+    for label in np.unique(split.labels):
+        rows = split.labels == label
+        last = np.sort(place[rows])[:films][-1]
+        chosen[patient_of[rows & (place <= last)]] = True
+    return chosen[patient_of]
+
+
+def stress(
+    unchanged: Sample,
+    changed: Mapping[Change, Sample],
+    threshold: float,
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    """Measures the rule `probability >= threshold` on changed films.
+
+    Args:
+        unchanged: the films as they are.
+        changed: the same films in the same order, by what was done to them.
+        threshold: of the rule, chosen on films as they are.
+        bootstrap: the draws of patients, the same for every change.
+
+    Returns:
+        `films` and `patients`; `unchanged`, and for each of `changes` also its `kind` and
+        `strength`: AUC, recall, specificity and balanced accuracy with their `intervals`;
+        `lowest` and `mean`: over the changes, of the balanced accuracy. What is undefined is NaN.
+    """
+    changes = [
+        {"kind": change.kind, "strength": change.strength, **_measure(sample, threshold, bootstrap)}
+        for change, sample in changed.items()
+    ]
+    balanced = [change["balanced_accuracy"] for change in changes]
+    return {
+        "films": unchanged.labels.size,
+        "patients": np.unique(unchanged.patients).size,
+        "unchanged": _measure(unchanged, threshold, bootstrap),
+        "changes": changes,
+        "lowest": float(np.min(balanced)),
+        "mean": float(np.mean(balanced)),
+    }
+
+
+def _measure(sample: Sample, threshold: float, bootstrap: Bootstrap) -> dict[str, Any]:
+    at_threshold = partial(resampled_metrics, threshold=threshold)
+    values, intervals = sample.value(at_threshold), bootstrap.intervals(sample, at_threshold)
+    return {
+        **{name: float(values[name]) for name in _METRICS},
+        "intervals": {name: intervals[name] for name in _METRICS},
+    }
