@@ -2,10 +2,11 @@
 
     python -m bench.ablation --run runs/holdout-1 --output ablation [--set KEY=VALUE] [ROW ...]
 
-The run is one of `cxr run` on a data set that `bench.holdout` made: its test split is a block of
-films that may be tuned on. Each row trains on the films that the run's Transform wrote and scores
-eval and test; the scores stay in the output folder, and a row whose scores are there is not trained
-again. The table holds the rows against the first one, on the same films.
+The run is one of `cxr run` on a data set that `bench.holdout` made: its test split is films that
+may be tuned on and are unlike those of train. Each row trains on the films that the run's Transform
+wrote and scores eval, test, and films of eval changed as the evaluator's stress test changes them;
+the scores stay in the output folder, and a row whose scores are there is not trained again. The
+table holds the rows against the first one, on the same films.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -23,18 +24,24 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import expit
 
-from bench.runs import transformed_files
+from bench.runs import examples, transformed_files
 from components.errors import InputError
+from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.changes import CHANGES
+from components.evaluator.gate import balanced_accuracy
 from components.evaluator.metrics import binary_metrics
+from components.evaluator.stress import choose_films
 from components.evaluator.threshold import youden_threshold
-from components.features import EVAL, PATIENT, TEST, TRAIN
+from components.features import EVAL, IMAGE, LABEL, PATIENT, TEST, TRAIN
 from components.trainer import model, targets
+from components.trainer.augment import central
 from components.trainer.embeddings import views
-from components.trainer.films import Split, open_split
+from components.trainer.films import open_split
 from components.trainer.frozen import freeze, precision
 from components.trainer.run_fn import Training
 from components.trainer.settings import Settings
-from pipeline.config import load_config
+from components.transform.preprocessing import preprocess_film
+from pipeline.config import Config, load_config
 from pipeline.graph import trainer_settings
 from pipeline.report.paired import Reading, differences
 
@@ -42,6 +49,10 @@ BASE = "default"
 MIRRORED = "mean of film and mirror image"
 _SMOOTHING = 0.1
 _MOMENTUM = 0.99
+_AREA = "trainer.augmentation.min_area={}"
+_ZOOM = "trainer.augmentation.zoom={}"
+# Of each class of eval: changed in every way, in a minute on two cores.
+_STRESSED = 30
 # As they are before anything is replaced.
 _loss, _compiled, _groups = targets.loss, model.compiled, targets.groups
 
@@ -89,16 +100,31 @@ class Row(NamedTuple):
 
 ROWS: Mapping[str, Row] = {
     BASE: Row(),
-    "trained at full size": Row(("trainer.train_size=null",)),
-    "trained at 128 pixels": Row(("trainer.train_size=128",)),
-    "conv4 trained too": Row(("trainer.fine_tune=conv4",)),
-    "all of it frozen": Row(("trainer.fine_tune=null",)),
+    "no cut-outs": Row((_AREA.format(1.0), _ZOOM.format(0.0))),
+    "cut-outs of 0.8 and more": Row((_AREA.format(0.8),)),
+    "cut-outs of 0.5 and more": Row((_AREA.format(0.5),)),
+    "cut-outs of 0.25 and more": Row((_AREA.format(0.25),)),
+    "square cut-outs": Row(("trainer.augmentation.aspect_ratio=1.0",)),
+    "square cut-outs of 0.25 and more": Row(
+        (_AREA.format(0.25), "trainer.augmentation.aspect_ratio=1.0")
+    ),
+    "nothing beyond the edge": Row((_ZOOM.format(0.0),)),
+    "neither turned nor sheared": Row(
+        ("trainer.augmentation.rotation=0.0", "trainer.augmentation.shear=0.0")
+    ),
+    "gamma as it is": Row(("trainer.augmentation.gamma=0.0",)),
+    "sharpness as it is": Row(("trainer.augmentation.sharpness=0.0",)),
+    "no noise": Row(("trainer.augmentation.noise=0.0",)),
+    "trained at 160 pixels": Row(("trainer.train_size=160",)),
+    "trained at 224 pixels": Row(("trainer.train_size=224",)),
+    "conv5 alone": Row(("trainer.fine_tune=conv5",)),
+    "conv3 trained too": Row(("trainer.fine_tune=conv3",)),
+    "conv2 trained too": Row(("trainer.fine_tune=conv2",)),
+    "half of the learning rate": Row(("trainer.learning_rate=0.0001",)),
     "undersampled": Row((), lambda: mock.patch.object(targets, "groups", undersampled)),
-    "12 epochs, or until eval stops rising": Row(("trainer.epochs=12", "trainer.patience=3")),
     "weights averaged": Row((), lambda: mock.patch.object(model, "compiled", averaged)),
     "labels smoothed": Row((), lambda: mock.patch.object(targets, "loss", smoothed_loss)),
     "normal or pneumonia": Row(("trainer.target=label",)),
-    "no cut-outs": Row(("trainer.augmentation.min_area=null",)),
     "no mirror images": Row(("trainer.augmentation.flip=false",)),
 }
 
@@ -109,21 +135,59 @@ class Found(NamedTuple):
     Attributes:
         evaluation: [M], of the eval split.
         test: [N].
+        stressed: [C, K], of K films of eval after each of the changes.
         seconds: that the training took.
     """
 
     evaluation: np.ndarray
     test: np.ndarray
+    stressed: np.ndarray
     seconds: float
 
 
-def train(run: Path, overrides: Sequence[str], folder: Path, mirrored: bool) -> list[Found]:
+class Stressed(NamedTuple):
+    """Films of eval as other machines would have made them.
+
+    Attributes:
+        labels: [K].
+        pictures: uint8 [C, K, S, S, 1], what the net sees of each film after each change.
+    """
+
+    labels: np.ndarray
+    pictures: np.ndarray
+
+
+def change_films(run: Path, config: Config) -> Stressed:
+    """Changes the same films of a run's eval split in every way, and sees them as the net does."""
+    features = [
+        tf.train.Example.FromString(record).features.feature for record in examples(run, EVAL)
+    ]
+    labels = np.array([feature[LABEL].int64_list.value[0] for feature in features])
+    keys = [feature[PATIENT].bytes_list.value[0].decode() for feature in features]
+    chosen = np.flatnonzero(choose_films(keys, labels, _STRESSED, config.seed))
+    films = [decode_grey(features[row][IMAGE].bytes_list.value[0]) for row in chosen]
+    size, square = config.transform.input_size, config.transform.square
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    def seen(data: tf.Tensor) -> tf.Tensor:
+        picture = tf.io.decode_png(preprocess_film(data, size, square), channels=1)
+        picture = tf.ensure_shape(picture, [size, size, 1])
+        return central(picture[tf.newaxis], round(config.trainer.crop * size))[0]
+
+    pictures = [[seen(encode_png(change.apply(film))) for film in films] for change in CHANGES]
+    return Stressed(labels[chosen], np.array(pictures))
+
+
+def train(
+    run: Path, overrides: Sequence[str], folder: Path, stressed: Stressed, mirrored: bool
+) -> list[Found]:
     """Trains as the run's Trainer does, with other settings.
 
     Args:
         run: whose films.
         overrides: settings, as of `--set`.
         folder: of checkpoints and logs.
+        stressed: changed films, to be scored too.
         mirrored: whether the films' mirror images are scored too.
 
     Returns:
@@ -143,32 +207,37 @@ def train(run: Path, overrides: Sequence[str], folder: Path, mirrored: bool) -> 
         forward = freeze(model.on(net.maps, net.score))
         steps = (1, -1) if mirrored else (1,)
         evaluation, test = (
-            log_odds(forward, splits[name], settings, steps) for name in (EVAL, TEST)
+            log_odds(forward, views(splits[name], settings, None), steps) for name in (EVAL, TEST)
+        )
+        changed = np.stack(
+            [
+                log_odds(forward, [tf.cast(pictures, tf.float32)], steps)
+                for pictures in stressed.pictures
+            ],
+            axis=1,
         )
     return [
-        Found(expit(evaluation[:ways].mean(axis=0)), expit(test[:ways].mean(axis=0)), seconds)
+        Found(
+            expit(evaluation[:ways].mean(axis=0)),
+            expit(test[:ways].mean(axis=0)),
+            expit(changed[:ways].mean(axis=0)),
+            seconds,
+        )
         for ways in range(1, len(steps) + 1)
     ]
 
 
 def log_odds(
-    forward: Callable[[tf.Tensor], tf.Tensor],
-    split: Split,
-    settings: Settings,
-    steps: Sequence[int],
+    forward: Callable[[tf.Tensor], tf.Tensor], batches: Iterable[tf.Tensor], steps: Sequence[int]
 ) -> np.ndarray:
     """Returns log odds of pneumonia, float64 [K, N].
 
     Args:
         forward: the net, from what it sees of n films to [n, 1].
-        split: of N films.
-        settings: of sizes.
+        batches: of what it sees of N films, float32 [n, S, S, 1] each.
         steps: K, 1 for the films as they are, -1 for their mirror images.
     """
-    odds = [
-        [forward(batch[:, :, ::step])[:, 0] for step in steps]
-        for batch in views(split, settings, None)
-    ]
+    odds = [[forward(batch[:, :, ::step])[:, 0] for step in steps] for batch in batches]
     return np.concatenate(odds, axis=1).astype(np.float64)
 
 
@@ -181,27 +250,40 @@ def patients(run: Path, split: str) -> list[str]:
     ]
 
 
-def table(run: Path, found: Mapping[str, Found]) -> str:
-    """Returns the rows as Markdown, held against the one named BASE."""
-    labels = {name: open_split(transformed_files(run, name)).labels for name in (EVAL, TEST)}
+def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
+    """Returns the rows as Markdown, held against the one named BASE.
+
+    Args:
+        run: whose films were scored.
+        labels: [K], of the changed films.
+        found: the scores, by row.
+    """
+    of_split = {name: open_split(transformed_files(run, name)).labels for name in (EVAL, TEST)}
     keys = patients(run, TEST)
     points = {
-        name: youden_threshold(labels[EVAL], row.evaluation).threshold
+        name: youden_threshold(of_split[EVAL], row.evaluation).threshold
         for name, row in found.items()
     }
     base = Reading(found[BASE].test, points[BASE])
     lines = [
-        "| | AUC | less the first (95 %) | loss | recall | specificity | training, s |",
-        "|---|---|---|---|---|---|---|",
+        "| | AUC | less the first (95 %) | recall | specificity | balanced accuracy "
+        "| changed films, mean | lowest | | training, s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
-        values = binary_metrics(labels[TEST], row.test, points[name])
-        apart = differences(labels[TEST], keys, Reading(row.test, points[name]), base)["auc"]
+        values = binary_metrics(of_split[TEST], row.test, points[name])
+        apart = differences(of_split[TEST], keys, Reading(row.test, points[name]), base)["auc"]
         low, high = apart.interval
-        change = "" if name == BASE else f"{apart.value:+.4f} ({low:+.4f} to {high:+.4f})"
+        difference = "" if name == BASE else f"{apart.value:+.4f} ({low:+.4f} to {high:+.4f})"
+        changed = [
+            balanced_accuracy(binary_metrics(labels, scores, points[name]))
+            for scores in row.stressed
+        ]
         lines.append(
-            f"| {name} | {values['auc']:.4f} | {change} | {values['loss']:.3f} "
-            f"| {values['recall']:.3f} | {values['specificity']:.3f} | {row.seconds:.0f} |"
+            f"| {name} | {values['auc']:.4f} | {difference} | {values['recall']:.3f} "
+            f"| {values['specificity']:.3f} | {balanced_accuracy(values):.3f} "
+            f"| {np.mean(changed):.3f} | {min(changed):.3f} "
+            f"| {CHANGES[int(np.argmin(changed))].name} | {row.seconds:.0f} |"
         )
     return "\n".join(lines)
 
@@ -217,7 +299,9 @@ def _save(path: Path, found: Found) -> None:
 
 def _load(path: Path) -> Found:
     with np.load(path) as arrays:
-        return Found(arrays["evaluation"], arrays["test"], float(arrays["seconds"]))
+        return Found(
+            arrays["evaluation"], arrays["test"], arrays["stressed"], float(arrays["seconds"])
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -232,13 +316,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"{unknown[0]!r} is no row; the rows are {', '.join(ROWS)}")
     try:
+        stressed = change_films(
+            options.run, load_config(str(options.run / "config.yaml"), options.overrides)
+        )
         for name in options.rows or ROWS:
             path = _path(options.output, name)
             if not path.exists():
                 with ROWS[name].change():
                     overrides = [*options.overrides, *ROWS[name].overrides]
                     folder = path.with_suffix("")
-                    found, *mirrored = train(options.run, overrides, folder, name == BASE)
+                    found, *mirrored = train(options.run, overrides, folder, stressed, name == BASE)
                 for more in mirrored:
                     _save(_path(options.output, MIRRORED), more)
                 _save(path, found)
@@ -247,7 +334,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     paths = {name: _path(options.output, name) for name in (*ROWS, MIRRORED)}
-    print(table(options.run, {name: _load(path) for name, path in paths.items() if path.exists()}))
+    scores = {name: _load(path) for name, path in paths.items() if path.exists()}
+    print(table(options.run, stressed.labels, scores))
     return 0
 
 

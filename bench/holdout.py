@@ -5,14 +5,18 @@
 The test split of the data set is left out: what is chosen on the result has not seen it. By
 default each name stream's patients are cut into blocks of consecutive numbers, since the public
 test split is such a block, in which films differ from those of train more than in a random one.
+They differ more yet in a stream of names that train has not seen: `--without NORMAL2-IM`; and in
+another copy of the data set, of other shapes: `--test-data chest_xray_native`.
 """
 
 import argparse
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from components.errors import InputError
 from components.example_gen.files import TEST_FOLDER, find_class_folders, list_names
@@ -54,27 +58,67 @@ def _shuffled_place(patient: str) -> tuple[int, str]:
     return rank(_SEED, "holdout", patient), patient
 
 
-def write_holdout(data: Path, output: Path, part: int, parts: int, shuffled: bool) -> None:
-    """Writes `output/{train,test}/{class}` with links to the films of train and val."""
-    places: dict[Path, tuple[str, str]] = {}
-    names: set[str] = set()
-    for folder in find_class_folders(str(data.resolve())):
-        if folder.folder != TEST_FOLDER:
-            for name in list_names(folder.path):
-                if name in names:
-                    raise InputError(f"Two films of {data} are named {name}.")
-                names.add(name)
-                places[Path(folder.path, name)] = (patient_key(name), CLASSES[folder.label])
-    films: dict[str, int] = {}
-    for patient, _ in places.values():
-        films[patient] = films.get(patient, 0) + 1
-    chosen = held_out(films, part, parts, shuffled)
+def write_holdout(
+    data: Path,
+    output: Path,
+    part: int,
+    parts: int,
+    shuffled: bool,
+    without: str | None = None,
+    test_data: Path | None = None,
+) -> None:
+    """Writes `output/{train,test}/{class}` with links to the films of train and val.
+
+    Args:
+        data: the data set's folder.
+        output: the folder to make.
+        part: which part of the patients is test, see `held_out`.
+        parts: how many there are.
+        shuffled: see `held_out`.
+        without: a name stream, all of which is test too.
+        test_data: another copy of the data set, from which the films of test are taken.
+
+    Raises:
+        InputError: two films have one name, no film is of the stream, or `output` is there.
+    """
+    films = _films(data)
+    numbers = Counter(film.patient for film in films)
+    chosen = held_out(numbers, part, parts, shuffled)
+    if without is not None:
+        stream = {patient for patient in numbers if name_stream(patient) == without}
+        if not stream:
+            known = ", ".join(sorted({name_stream(patient) for patient in numbers}))
+            raise InputError(f"No film of {data} is of the stream {without}; there are {known}.")
+        chosen |= stream
     if output.exists():
         raise InputError(f"{output} exists already.")
-    for path, (patient, name) in places.items():
-        target = output / ("test" if patient in chosen else "train") / name
+    tested = films if test_data is None else _films(test_data)
+    wanted = [("train", film) for film in films if film.patient not in chosen]
+    wanted += [("test", film) for film in tested if film.patient in chosen]
+    for split, film in wanted:
+        target = output / split / film.class_name
         target.mkdir(parents=True, exist_ok=True)
-        os.symlink(path, target / path.name)
+        os.symlink(film.path, target / film.path.name)
+
+
+class _Film(NamedTuple):
+    path: Path
+    patient: str
+    class_name: str
+
+
+def _films(data: Path) -> list[_Film]:
+    """Returns the films of train and val."""
+    films = [
+        _Film(Path(folder.path, name), patient_key(name), CLASSES[folder.label])
+        for folder in find_class_folders(str(data.resolve()))
+        if folder.folder != TEST_FOLDER
+        for name in list_names(folder.path)
+    ]
+    ((name, times),) = Counter(film.path.name for film in films).most_common(1)
+    if times > 1:
+        raise InputError(f"Two films of {data} are named {name}.")
+    return films
 
 
 def main() -> int:
@@ -84,12 +128,24 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--part", required=True, metavar="K/N", help="which of how many parts")
     parser.add_argument("--shuffled", action="store_true", help="random parts, not blocks")
+    parser.add_argument("--without", metavar="STREAM", help="all of a name stream is test too")
+    parser.add_argument(
+        "--test-data", type=Path, help="another copy of the data set, whose films are test"
+    )
     options = parser.parse_args()
     match = re.fullmatch(r"(\d+)/(\d+)", options.part)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         parser.error(f"--part {options.part} is not of the form K/N with K from 1 to N")
     try:
-        write_holdout(options.data, options.output, int(match[1]), int(match[2]), options.shuffled)
+        write_holdout(
+            options.data,
+            options.output,
+            int(match[1]),
+            int(match[2]),
+            options.shuffled,
+            options.without,
+            options.test_data,
+        )
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -11,21 +11,25 @@ from components.features import FILE_NAME, LABEL
 
 
 def examples(run: Path, split: str) -> Iterator[bytes]:
-    """Yields the serialized Examples that ChestXrayExampleGen wrote of a split."""
-    (folder,) = run.glob(f"artifacts/ChestXrayExampleGen/examples/*/Split-{split}")
-    files = sorted(str(path) for path in folder.iterdir())
+    """Yields the serialized Examples that ChestXrayExampleGen wrote of a split, see `_files`."""
+    files = _files(run, "ChestXrayExampleGen", "examples", split)
     yield from tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
 
 
 def transformed_files(run: Path, split: str) -> list[str]:
-    """Returns the files of Examples that Transform wrote of a split, in order.
+    """Returns the files of Examples that Transform wrote of a split, see `_files`."""
+    return _files(run, "Transform", "transformed_examples", split)
+
+
+def _files(run: Path, node: str, key: str, split: str) -> list[str]:
+    """Returns the files of a split that a node wrote, in order.
 
     Raises:
-        InputError: the folder is of no run, or its Transform has not run, or more than once.
+        InputError: the folder is of no run, or the node has not run, or more than once.
     """
-    folders = list(run.glob(f"artifacts/Transform/transformed_examples/*/Split-{split}"))
+    folders = list(run.glob(f"artifacts/{node}/{key}/*/Split-{split}"))
     if len(folders) != 1:
-        raise InputError(f"{run} holds what {len(folders)} runs of Transform wrote, not one.")
+        raise InputError(f"{run} holds what {len(folders)} runs of {node} wrote, not one.")
     return sorted(str(path) for path in folders[0].iterdir())
 
 

@@ -165,7 +165,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     ) -> dict[str, dict[str, Any]]:
         """Returns for each split what `stress` says of some of its films."""
         chosen = {
-            split: films.rows(choose_films(films, settings.stress_films, settings.seed))
+            split: films.rows(
+                choose_films(films.patients, films.labels, settings.stress_films, settings.seed)
+            )
             for split, films in found.items()
         }
         passes = [

@@ -5,7 +5,7 @@ from another. What a film would look like from another machine is another questi
 differ. See `changes.py` for the changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,16 +14,18 @@ import numpy as np
 from components.evaluator.bootstrap import Bootstrap, Sample
 from components.evaluator.changes import Change
 from components.evaluator.metrics import resampled_metrics
-from components.evaluator.predictions import Predictions
 
 _METRICS = ("auc", "recall", "specificity", "balanced_accuracy")
 
 
-def choose_films(split: Predictions, films: int | None, seed: int) -> np.ndarray:
+def choose_films(
+    patients: Sequence[str], labels: np.ndarray, films: int | None, seed: int
+) -> np.ndarray:
     """Chooses whole patients at random until enough films of each class are there.
 
     Args:
-        split: N films.
+        patients: N keys.
+        labels: [N], 0 or 1.
         films: of each class, at least; None for all.
         seed: of the draw.
 
@@ -31,12 +33,12 @@ def choose_films(split: Predictions, films: int | None, seed: int) -> np.ndarray
         bool [N]; of a class with fewer films all are chosen.
     """
     if films is None:
-        return np.ones(split.labels.size, bool)
-    names, patient_of = np.unique(split.patients, return_inverse=True)
+        return np.ones(labels.size, bool)
+    names, patient_of = np.unique(patients, return_inverse=True)
     place = np.random.default_rng(seed).permutation(names.size)[patient_of]
     chosen = np.zeros(names.size, bool)
-    for label in np.unique(split.labels):
-        rows = split.labels == label
+    for label in np.unique(labels):
+        rows = labels == label
         last = np.sort(place[rows])[:films][-1]
         chosen[patient_of[rows & (place <= last)]] = True
     return chosen[patient_of]

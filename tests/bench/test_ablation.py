@@ -5,10 +5,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import TINY_SETTINGS, FinishedRun
 
 from bench import ablation
 from bench.ablation import Found, averaged, main, patients, smoothed_loss, undersampled
+from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.changes import CHANGES
+from components.evaluator.changes import mirrored as mirrored_film
 from components.trainer import model, targets
 from components.trainer.settings import Augmentation, Settings
 
@@ -98,12 +102,12 @@ def test_a_change_is_undone_after_its_row(name: str, place: object, function: st
 
 @pytest.fixture
 def run(finished_run: FinishedRun, tmp_path: Path) -> Path:
-    """A run folder with what the finished run's Transform wrote, and nothing of later runs."""
+    """A run folder with what the finished run's first nodes wrote, and nothing of later runs."""
     folder = tmp_path / "run"
-    written = folder / "artifacts" / "Transform" / "transformed_examples"
-    written.mkdir(parents=True)
-    uri = finished_run.nodes["Transform"].output("transformed_examples").uri
-    (written / "1").symlink_to(uri)
+    for node, key in (("Transform", "transformed_examples"), ("ChestXrayExampleGen", "examples")):
+        written = folder / "artifacts" / node / key
+        written.mkdir(parents=True)
+        (written / "1").symlink_to(finished_run.nodes[node].output(key).uri)
     config = ablation.load_config("seed", TINY_SETTINGS)
     (folder / "config.yaml").write_text(config.to_yaml())
     return folder
@@ -126,6 +130,8 @@ def test_rows_are_trained_once_and_held_against_the_first(
     assert capsys.readouterr().out == first
     with np.load(tmp_path / "default.npz") as found:
         assert (len(found["evaluation"]), len(found["test"])) == (18, 24)
+        # Of eval fewer films than are asked for: all.
+        assert found["stressed"].shape == (len(CHANGES), 18)
 
 
 def test_the_base_gives_what_the_run_itself_gave(
@@ -154,17 +160,26 @@ def test_the_table_by_hand(run: Path) -> None:
     from components.trainer.films import open_split
 
     evaluation = open_split(transformed_files(run, "eval")).labels
-    perfect = Found(0.1 + 0.8 * evaluation, 0.1 + 0.8 * by_row, 12.4)
-    guess = Found(0.1 + 0.8 * evaluation, rng.permutation(np.linspace(0.2, 0.8, 24)), 7.0)
-    text = ablation.table(run, {"default": perfect, "guess": guess})
+    # Two normal films and two with pneumonia after each change: all right but after the third,
+    # where one of each is wrong, and the last, where a pneumonia is.
+    stressed = np.tile([0.1, 0.2, 0.8, 0.9], (len(CHANGES), 1))
+    stressed[2], stressed[-1] = [0.1, 0.8, 0.2, 0.9], [0.1, 0.2, 0.3, 0.9]
+    perfect = Found(0.1 + 0.8 * evaluation, 0.1 + 0.8 * by_row, stressed, 12.4)
+    scores = rng.permutation(np.linspace(0.2, 0.8, 24))
+    guess = Found(0.1 + 0.8 * evaluation, scores, stressed, 7.0)
+    rows = {"default": perfect, "guess": guess}
+    text = ablation.table(run, np.array([0, 0, 1, 1]), rows)
     first, second = (line.split("|")[1:-1] for line in text.splitlines()[2:])
     assert [cell.strip() for cell in first] == [
         "default",
         "1.0000",
         "",
-        f"{-math.log(0.9):.3f}",
         "1.000",
         "1.000",
+        "1.000",
+        f"{(len(CHANGES) - 0.75) / len(CHANGES):.3f}",
+        "0.500",
+        CHANGES[2].name,
         "12",
     ]
     pairs = np.sign(guess.test[by_row == 1][:, np.newaxis] - guess.test[by_row == 0]).mean()
@@ -185,7 +200,26 @@ def test_a_folder_of_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "config.yaml").write_text(json.dumps(config))
     arguments = ["--run", str(tmp_path), "--output", str(tmp_path / "out"), "default"]
     assert main(arguments) == 2
-    assert f"{tmp_path} holds what 0 runs of Transform wrote" in capsys.readouterr().err
+    assert f"{tmp_path} holds what 0 runs of ChestXrayExampleGen wrote" in capsys.readouterr().err
+
+
+def test_changed_films_are_seen_as_the_served_model_sees_them(
+    run: Path, finished_run: FinishedRun
+) -> None:
+    config = ablation.load_config(str(run / "config.yaml"))
+    stressed = ablation.change_films(run, config)
+    assert stressed.pictures.shape == (len(CHANGES), 18, 32, 32, 1)
+    assert stressed.pictures.dtype == np.uint8
+    # The mirror image, the last change, of films that are padded to a square and shrunk.
+    films = [
+        tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
+        for record in ablation.examples(run, "eval")
+    ]
+    explain = tf.saved_model.load(finished_run.metrics["model_path"]).signatures["explain"]
+    mirrored = [encode_png(mirrored_film(decode_grey(film))) for film in films]
+    seen = explain(image_bytes=tf.constant(mirrored))["seen_bytes"].numpy()
+    for data, picture in zip(seen, stressed.pictures[-1], strict=True):
+        np.testing.assert_array_equal(decode_grey(data), picture[..., 0])
 
 
 def test_log_odds_of_films_and_their_mirror_images(run: Path) -> None:
@@ -194,7 +228,7 @@ def test_log_odds_of_films_and_their_mirror_images(run: Path) -> None:
     split = ablation.open_split(ablation.transformed_files(run, "test"))
     # The mean of the left half less that of the right changes its sign in the mirror.
     sides = lambda batch: np.mean(batch[:, :, :16] - batch[:, :, 16:], axis=(1, 2))  # noqa: E731
-    found = ablation.log_odds(sides, split, settings, (1, -1))
+    found = ablation.log_odds(sides, ablation.views(split, settings, None), (1, -1))
     assert found.shape == (2, 24)
     assert np.abs(found).min() > 0
     np.testing.assert_allclose(found[1], -found[0], rtol=1e-4)

@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from itertools import chain
@@ -170,6 +171,42 @@ def test_the_links_lead_home_from_anywhere(
     assert films_of(tmp_path / "holdout").keys() >= {"test/NORMAL/IM-0001-0002.jpeg"}
 
 
+def test_a_stream_is_left_out_of_train_whole(data: Path, tmp_path: Path) -> None:
+    write_holdout(data, tmp_path / "part", 1, 3, False)
+    write_holdout(data, tmp_path / "without", 1, 3, False, without="virus")
+    block, without = films_of(tmp_path / "part"), films_of(tmp_path / "without")
+    for path, content in block.items():
+        split, *rest = path.split("/")
+        expected = "test" if "virus" in path else split
+        assert without["/".join([expected, *rest])] == content
+    assert len(without) == len(block)
+
+
+def test_the_films_of_test_may_be_of_another_copy(data: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    for name in ("IM-0001-0001.jpeg", "IM-0008-0001.jpeg"):
+        (copy / "train" / "NORMAL").mkdir(parents=True, exist_ok=True)
+        (copy / "train" / "NORMAL" / name).write_text("of the copy")
+    (copy / "train" / "PNEUMONIA").mkdir(parents=True)
+    (copy / "train" / "PNEUMONIA" / "person8_virus_9.jpeg").write_text("of the copy")
+    shutil.copytree(data / "test", copy / "test")
+    write_holdout(data, tmp_path / "part", 1, 3, False)
+    write_holdout(data, tmp_path / "across", 1, 3, False, test_data=copy)
+    block, across = films_of(tmp_path / "part"), films_of(tmp_path / "across")
+    # Of the copy's patients the first is in the part that is held out.
+    assert {path: content for path, content in across.items() if path.startswith("test")} == {
+        "test/NORMAL/IM-0001-0001.jpeg": "of the copy"
+    }
+    for path in block:
+        assert path.startswith("test") or across[path] == block[path]
+
+
+def test_a_stream_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="of the stream NORMAL2; there are IM, bacteria, virus"):
+        write_holdout(data, tmp_path / "out", 1, 3, False, without="NORMAL2")
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_output_that_is_there_is_left_alone(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "mine"
     output.mkdir()
@@ -194,6 +231,10 @@ def test_the_command_line(run: Run, data: Path, tmp_path: Path) -> None:
     paths = ["--data", str(data), "--output"]
     assert run(*paths, str(tmp_path / "block"), "--part", "2/3") == 0
     assert run(*paths, str(tmp_path / "random"), "--part", "2/3", "--shuffled") == 0
+    more = ["--part", "2/3", "--without", "virus", "--test-data", str(data)]
+    assert run(*paths, str(tmp_path / "without"), *more) == 0
+    write_holdout(data, tmp_path / "without-again", 2, 3, False, "virus")
+    assert films_of(tmp_path / "without") == films_of(tmp_path / "without-again")
     for name, shuffled in (("block", False), ("random", True)):
         write_holdout(data, tmp_path / f"{name}-again", 2, 3, shuffled)
         assert films_of(tmp_path / name) == films_of(tmp_path / f"{name}-again")

@@ -141,7 +141,7 @@ def test_changed_films_are_read_at_the_threshold(finished_run: FinishedRun, spli
         ],
         split,
     )
-    chosen = of_split.rows(choose_films(of_split, 4, seed=1))
+    chosen = of_split.rows(choose_films(of_split.patients, of_split.labels, 4, seed=1))
     model = tf.saved_model.load(metrics["model_path"])
     films = [decode_grey((finished_run.data / name).read_bytes()) for name in chosen.file_names]
     assert len(found["changes"]) == len(CHANGES)
