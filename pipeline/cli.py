@@ -92,7 +92,7 @@ def _add_config(command: argparse.ArgumentParser) -> None:
         "--config",
         default="default",
         metavar="NAME|FILE",
-        help="a preset (demo, default, seed) or a YAML file",
+        help="a preset (demo, quick, default, seed) or a YAML file",
     )
     command.add_argument(
         "--set",

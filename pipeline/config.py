@@ -19,7 +19,7 @@ from components.errors import InputError
 from pipeline.kfp.settings import KubeflowConfig
 from pipeline.section import Section
 
-PRESETS = ("demo", "default", "seed")
+PRESETS = ("demo", "quick", "default", "seed")
 # Of `trainer.backbone`; any other value is a file.
 NAMED_WEIGHTS = ("imagenet", "none")
 
@@ -121,6 +121,15 @@ class TrainerConfig(Section):
     batch_size: int = Field(32, ge=2, le=4096, multiple_of=2, description="half of them normal")
     learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="of Adam")
     schedule: Literal["constant", "cosine"] = Field("constant", description="of the learning rate")
+    warmup: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of the steps in which the learning rate rises from 0; of cosine alone",
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="the weights of the epoch of the highest eval AUC, or of the last one"
+    )
     weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="decoupled, as in AdamW")
     normalize_features: bool = Field(
         False, description="standardise the pooled features before the head; for random weights"
@@ -165,6 +174,13 @@ class TrainerConfig(Section):
             )
         return value
 
+    @field_validator("warmup")
+    @classmethod
+    def _warmup_is_of_cosine(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("schedule") != "cosine":
+            raise ValueError("Input should be 0 where trainer.schedule is not cosine")
+        return value
+
     @field_validator("train_size")
     @classmethod
     def _views_kept_are_of_full_size(cls, value: int | None, info: ValidationInfo) -> int | None:
@@ -193,7 +209,7 @@ class EvaluatorConfig(Section):
     )
     bootstrap_resamples: int = Field(2000, ge=100, le=100_000)
     stress_films: int | None = Field(
-        20,
+        10,
         ge=1,
         description="films of each class of eval and of test that are read as other machines would "
         "have made them; null: all",

@@ -86,12 +86,15 @@ def compiled(model: keras.Model, settings: Settings, steps: int) -> keras.Model:
 
     Args:
         model: to [N, K].
-        settings: learning rate, its schedule, and weight decay.
+        settings: learning rate, how it rises and falls, and weight decay.
         steps: in all epochs together.
     """
     rate = settings.learning_rate
     if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+        rise = round(settings.warmup * steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if rise else rate, steps - rise, warmup_target=rate, warmup_steps=rise
+        )
     optimizer = (
         keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
         if settings.weight_decay

@@ -61,6 +61,8 @@ class Settings:
     target: str = "label"
     fine_tune: str | None = None
     schedule: str = "constant"
+    warmup: float = 0.0
+    keep: str = "best"
     weight_decay: float = 0.0
     precision: str = "float32"
     distribution: str = "none"

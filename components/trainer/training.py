@@ -1,4 +1,4 @@
-"""The epochs: fit, judge by eval AUC, keep the best, checkpoint, resume."""
+"""The epochs: fit, judge by eval AUC, keep the best or the last, checkpoint, resume."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from components.trainer.unfinished import replacing
 from components.trainer.workers import is_chief
 
 HISTORY_FILE = "history.json"
+LAST = "last"
 
 
 class Epoch(NamedTuple):
@@ -34,6 +35,11 @@ class Epoch(NamedTuple):
 def best_epoch(history: Sequence[Epoch]) -> Epoch:
     """Returns the epoch of the highest eval AUC; the first of equals."""
     return max(history, key=lambda line: (line.eval_auc, -line.epoch))
+
+
+def kept_epoch(history: Sequence[Epoch], keep: str) -> Epoch:
+    """Returns the epoch whose weights are the result: the `best` one, or the `last`."""
+    return history[-1] if keep == LAST else best_epoch(history)
 
 
 def should_stop(history: Sequence[Epoch], patience: int) -> bool:
@@ -59,19 +65,19 @@ def fit_epochs(
     folder: str,
     log_dir: str,
 ) -> list[Epoch]:
-    """Trains, from where an earlier run in `folder` was cut off, and puts in the best weights.
+    """Trains, from where an earlier run in `folder` was cut off, and puts in the weights to keep.
 
-    On several workers the chief alone writes to `folder`, which all must see, and has the best
-    weights at the end.
+    On several workers the chief alone writes to `folder`, which all must see, and has the weights
+    to keep at the end.
 
     Args:
-        model: compiled; its variables are those of the best epoch afterwards.
+        model: compiled; its variables are those of `kept_epoch` afterwards.
         epoch_data: gives the batches (inputs, targets) of an epoch by its number, from 0; a dataset
             that knows how many they are, as many in each epoch.
         eval_scores: gives the log odds of pneumonia on the eval split by the model as it is,
             float [M].
         eval_labels: int64 [M].
-        settings: epochs and patience.
+        settings: epochs, patience, and which epoch's weights to keep.
         folder: of checkpoints and history.
         log_dir: of TensorBoard's files.
 
@@ -112,7 +118,7 @@ def fit_epochs(
             _save(model, history, folder)
     writer.close()
     if is_chief():
-        _load(model, _checkpoint(folder, best_epoch(history).epoch))
+        _load(model, _checkpoint(folder, kept_epoch(history, settings.keep).epoch))
     return history
 
 

@@ -185,7 +185,7 @@ def _engineering(content: Content) -> dict[str, Any]:
     return {
         "learning": Markup(training.learning(content)),
         "epochs": len(content.history),
-        "best_epoch": engineering.best_epoch(content.history),
+        "kept_epoch": engineering.kept_epoch(content),
         "cost": engineering.cost(found),
         "serving": engineering.serving(found),
         "timings": engineering.timings(found),

@@ -193,6 +193,17 @@ def test_the_learning_rate_falls_as_a_cosine(step: int) -> None:
     assert float(optimizer.learning_rate) == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.parametrize("step", [0, 5, 10, 19, 20, 60, 100])
+def test_the_learning_rate_rises_evenly_and_then_falls(step: int) -> None:
+    settings = replace(SETTINGS, schedule="cosine", warmup=0.2)
+    optimizer = compiled(build_head(WIDTH, 1, settings), settings, 100).optimizer
+    optimizer.iterations.assign(step)
+    # Of 100 steps it rises for 20 and falls for 80.
+    falling = 0.01 * (1.0 + math.cos(math.pi * (step - 20) / 80)) / 2.0
+    expected = 0.01 * step / 20 if step < 20 else falling
+    assert float(optimizer.learning_rate) == pytest.approx(expected, abs=1e-8)
+
+
 def test_the_learning_rate_stays_without_a_schedule() -> None:
     optimizer = compiled(build_head(WIDTH, 1, SETTINGS), SETTINGS, 100).optimizer
     optimizer.iterations.assign(60)
@@ -575,6 +586,17 @@ def test_the_best_weights_come_back(turned: Run, tmp_path: Path) -> None:
     # The same weights as of a run that ended there.
     short, _ = fit(tmp_path / "short", turning, replace(TURNING, epochs=best.epoch + 1))
     np.testing.assert_allclose(scores, scores_of(short), atol=1e-6)
+
+
+def test_the_last_weights_stay_where_they_are_asked_for(turned: Run, tmp_path: Path) -> None:
+    last, history = fit(tmp_path / "last", turning, replace(TURNING, keep="last"))
+    assert history == turned.history
+    scores = scores_of(last)
+    assert pairwise_auc(EVAL_LABELS, scores) == pytest.approx(history[-1].eval_auc, abs=1e-9)
+    assert history[-1].eval_auc < 0.5
+    # A run that had ended gives the same again.
+    again, _ = fit(tmp_path / "last", cut_at(8, turning), replace(TURNING, keep="last"))
+    np.testing.assert_allclose(scores_of(again), scores, atol=1e-6)
 
 
 def test_it_stops_early(turned: Run, tmp_path: Path) -> None:

@@ -21,41 +21,62 @@ def test_the_seed_knows_nothing_of_what_came_later() -> None:
     trainer = load_config("seed").trainer
     assert (trainer.fine_tune, trainer.crop, trainer.target) == (None, 1.0, "label")
     assert (trainer.schedule, trainer.weight_decay, trainer.views) == ("constant", 0.0, 4)
-    assert (trainer.augmentation.min_area, trainer.augmentation.flip) == (None, False)
+    assert (trainer.warmup, trainer.keep) == (0.0, "best")
+    augmentation = trainer.augmentation
+    assert (augmentation.min_area, augmentation.flip) == (None, False)
+    assert (augmentation.aspect_ratio, augmentation.shear, augmentation.gamma) == (1.0, 0.0, 0.0)
+    assert (augmentation.sharpness, augmentation.noise) == (0.0, 0.0)
+    assert load_config("seed").evaluator.gate.stressed_balanced_accuracy is None
 
 
-def test_the_default_trains_the_last_stage_on_cut_outs() -> None:
+def test_the_default_trains_all_but_the_stem_on_small_cut_outs() -> None:
     config = load_config("default")
     trainer = config.trainer
-    assert (config.transform.input_size, config.transform.square) == (256, "crop")
-    assert round(trainer.crop * config.transform.input_size) == 224
-    assert (trainer.backbone, trainer.fine_tune, trainer.views) == ("imagenet", "conv5", None)
+    assert (config.transform.input_size, config.transform.square) == (224, "crop")
+    assert round(trainer.crop * config.transform.input_size) == 196
+    assert (trainer.backbone, trainer.fine_tune, trainer.views) == ("imagenet", "conv2", None)
     assert (trainer.target, trainer.dense_units, trainer.dropout) == ("subtype", None, 0.0)
     # Nothing ends it before its schedule does.
-    assert trainer.patience == trainer.epochs == 6
+    assert trainer.patience == trainer.epochs == 12
     assert trainer.batch_size == 32
-    assert (trainer.learning_rate, trainer.schedule) == (0.0003, "cosine")
+    assert (trainer.learning_rate, trainer.schedule) == (0.0002, "cosine")
+    assert (trainer.warmup, trainer.keep) == (0.05, "last")
     assert (trainer.weight_decay, trainer.precision) == (0.0001, "auto")
-    assert trainer.train_size == 160
+    assert trainer.train_size == 128
     assert trainer.augmentation.model_dump() == {
-        "rotation": 0.0,
+        "rotation": 10.0,
         "shift": 0.0,
-        "zoom": 0.0,
+        "zoom": 0.2,
         "brightness": 0.2,
         "contrast": 0.3,
         "flip": True,
-        "min_area": 0.25,
-        "aspect_ratio": 1.0,
-        "shear": 0.0,
-        "gamma": 0.0,
-        "sharpness": 0.0,
-        "noise": 0.0,
+        "min_area": 0.08,
+        "aspect_ratio": 1.3333,
+        "shear": 6.0,
+        "gamma": 0.6,
+        "sharpness": 1.0,
+        "noise": 0.06,
     }
     assert config.example_gen.undersampling == "none"
     # What it leaves out is as everywhere.
     assert config.example_gen.eval_fraction == Config().example_gen.eval_fraction
-    assert config.evaluator == Config().evaluator
     assert trainer.normalize_features is False
+    assert config.evaluator.stress_films == 40
+    assert config.evaluator.gate.stressed_balanced_accuracy == 0.7
+
+
+def test_quick_is_the_default_but_shorter() -> None:
+    shorter = ["trainer.epochs=5", "trainer.patience=5", "evaluator.stress_films=20"]
+    assert load_config("quick") == load_config("default", shorter)
+
+
+def test_a_learning_rate_that_stays_does_not_rise() -> None:
+    assert load_config("default", ["trainer.warmup=0"]).trainer.warmup == 0.0
+    with pytest.raises(InputError) as caught:
+        load_config("seed", ["trainer.warmup=0.1"])
+    assert str(caught.value) == (
+        "The setting trainer.warmup is 0.1: input should be 0 where trainer.schedule is not cosine."
+    )
 
 
 def test_the_demo_needs_no_download_and_keeps_the_net_frozen() -> None:
@@ -190,7 +211,9 @@ def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) 
     with pytest.raises(InputError) as caught:
         load_config(str(path))
     assert sentence in str(caught.value)
-    with pytest.raises(InputError, match=r"neither a preset \(demo, default, seed\) nor a file"):
+    with pytest.raises(
+        InputError, match=r"neither a preset \(demo, quick, default, seed\) nor a file"
+    ):
         load_config("sede")
 
 

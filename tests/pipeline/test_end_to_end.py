@@ -33,6 +33,7 @@ from components.evaluator.stress import choose_films
 from components.evaluator.tally import log_odds
 from films import film_name, write_films
 from pipeline.cli import main
+from pipeline.config import GateConfig
 from pipeline.lineage import latest_run
 
 
@@ -318,8 +319,10 @@ def test_the_default_recipe_tunes_the_net_and_sees_the_middle(
         "trainer.backbone=none",
         "trainer.epochs=2",
         "trainer.batch_size=8",
+        "trainer.train_size=48",
         "evaluator.bootstrap_resamples=100",
-        *(f"evaluator.gate.{name}=null" for name in ("auc", "recall", "specificity")),
+        "evaluator.stress_films=2",
+        *(f"evaluator.gate.{name}=null" for name in GateConfig.model_fields),
     )
     arguments = ["run", "--data", str(finished_run.data), "--output", str(tmp_path / "run")]
     assert main([*arguments, *(f"--set={setting}" for setting in settings)]) == 0

@@ -142,7 +142,10 @@ def test_tables_hold_the_results() -> None:
     assert shown.row("The epochs") == ["1 min 01 s"]
     assert shown.row("Largest difference from the evaluator's probability") == ["1.2e-07"]
     assert shown.row("tfx") == ["1.16.0"]
-    assert "the weights are those of epoch 1" in shown.text.lower()
+    kept = "epoch 1, the one of the highest eval AUC, of 3 epochs, counted from 0"
+    assert f"The weights are those of {kept}; its eval AUC is 0.911." in shown.text
+    last = Page(render(content(config={"trainer": {"keep": "last"}})))
+    assert "epoch 2, the last, of 3 epochs, counted from 0; its eval AUC is 0.900." in last.text
     assert "trainer: epochs: 3 backbone: imagenet" in shown.text
 
 

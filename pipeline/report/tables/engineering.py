@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.report.content import (
     MISSING,
+    Content,
     finite,
     format_number,
     format_seconds,
@@ -13,13 +14,18 @@ from pipeline.report.tables.table import Badge, Table
 from pipeline.report.tables.verdict import refusal
 
 
-def best_epoch(history: Sequence[Mapping[str, float]]) -> Mapping[str, str] | None:
-    """Returns the epoch of the highest eval AUC, whose weights the trainer keeps."""
-    known = [row for row in history if finite(row.get("eval_auc")) is not None]
+def kept_epoch(content: Content) -> Mapping[str, str] | None:
+    """Returns the epoch whose weights the trainer kept, why it did, and its eval AUC."""
+    known = [row for row in content.history if finite(row.get("eval_auc")) is not None]
     if not known:
         return None
-    best = max(known, key=lambda row: row["eval_auc"])
-    return {"epoch": f"{best['epoch']:g}", "auc": format_number(best["eval_auc"])}
+    last = (content.config.get("trainer") or {}).get("keep") == "last"
+    kept = content.history[-1] if last else max(known, key=lambda row: row["eval_auc"])
+    return {
+        "epoch": f"{kept['epoch']:g}",
+        "why": "the last" if last else "the one of the highest eval AUC",
+        "auc": format_number(kept.get("eval_auc")),
+    }
 
 
 def cost(metrics: Mapping[str, Any]) -> Table:
