@@ -163,7 +163,7 @@ def _all() -> Iterator[Change]:
     for by in (-0.15, 0.15):
         yield Change("brightness", f"{by:+.0%}".replace("%", " %"), partial(brightness, share=by))
     for by in (1, 2):
-        yield Change("blur", f"{by} pixels", partial(blurred, pixels=by))
+        yield Change("blur", f"{by} px", partial(blurred, pixels=by))
     for by in (1, 3):
         yield Change("sharpening", f"{by}", partial(sharpened, amount=by))
     for by in (50, 15):

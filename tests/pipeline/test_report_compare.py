@@ -41,6 +41,14 @@ def test_same_films_give_paired_differences() -> None:
     assert "cannot be set against one another" not in shown.text
 
 
+def test_changed_films_stand_side_by_side() -> None:
+    shown = page(full_content(), other(stress=None))
+    assert shown.row("Balanced accuracy on changed films, mean") == ["0.713", DASH]
+    assert shown.row("Balanced accuracy on changed films, lowest") == ["0.625", DASH]
+    bare = page(content(), content())
+    assert not any("changed films" in row[0] for row in bare.rows if row)
+
+
 def test_order_of_the_films_does_not_matter() -> None:
     run = other()
     turned = Content(**{**vars(run), "predictions": run.predictions[::-1]})
