@@ -1,5 +1,6 @@
 """What the measurements read of a run folder of `cxr run`."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def _files(run: Path, node: str, key: str, split: str) -> list[str]:
     if len(folders) != 1:
         raise InputError(f"{run} holds what {len(folders)} runs of {node} wrote, not one.")
     return sorted(str(path) for path in folders[0].iterdir())
+
+
+def predictions(run: Path, split: str) -> list[dict[str, str]]:
+    """Returns the rows of the evaluator's last predictions.csv that are of a split."""
+    paths = run.glob("artifacts/YoudenEvaluator/evaluation/*/predictions.csv")
+    with open(
+        max(paths, key=lambda path: int(path.parent.name)), encoding="utf-8", newline=""
+    ) as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]
 
 
 def films(run: Path, split: str) -> list[tuple[str, int]]:

@@ -9,7 +9,6 @@ found on a random half of the patients of both, and held against the other half,
 """
 
 import argparse
-import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
+from bench.runs import predictions
 from components.evaluator.tally import log_odds
 from components.evaluator.threshold import calibrated_threshold, empirical_maximum
 
@@ -124,9 +124,7 @@ RULES: Mapping[str, Rule] = {
 
 def read_scores(run: Path, split: str) -> Scores:
     """Reads a run's predictions of a split."""
-    (path,) = sorted(run.glob("artifacts/YoudenEvaluator/evaluation/*/predictions.csv"))[-1:]
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    rows = predictions(run, split)
     return Scores(
         np.array([row["label"] == "1" for row in rows]),
         log_odds(np.array([float(row["probability"]) for row in rows])),
