@@ -66,7 +66,7 @@ def test_the_default_trains_all_but_the_stem_on_small_cut_outs() -> None:
 
 
 def test_quick_is_the_default_but_shorter() -> None:
-    shorter = ["trainer.epochs=5", "trainer.patience=5", "evaluator.stress_films=20"]
+    shorter = ["trainer.epochs=4", "trainer.patience=4", "evaluator.stress_films=20"]
     assert load_config("quick") == load_config("default", shorter)
 
 
