@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import TINY_SETTINGS, FinishedRun
+from tfx.utils import path_utils
 
 from bench import ablation
 from bench.ablation import Found, averaged, main, patients, smoothed_loss, undersampled
@@ -215,7 +216,8 @@ def test_changed_films_are_seen_as_the_served_model_sees_them(
         tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
         for record in ablation.examples(run, "eval")
     ]
-    explain = tf.saved_model.load(finished_run.metrics["model_path"]).signatures["explain"]
+    trained = path_utils.serving_model_path(finished_run.nodes["Trainer"].output("model").uri)
+    explain = tf.saved_model.load(trained).signatures["explain"]
     mirrored = [encode_png(mirrored_film(decode_grey(film))) for film in films]
     seen = explain(image_bytes=tf.constant(mirrored))["seen_bytes"].numpy()
     for data, picture in zip(seen, stressed.pictures[-1], strict=True):

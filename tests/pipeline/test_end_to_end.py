@@ -22,6 +22,7 @@ from sklearn.metrics import (
     log_loss,
     roc_auc_score,
 )
+from tfx.utils import path_utils
 
 from components.evaluator import inference
 from components.evaluator.blanking import decode_grey, encode_png
@@ -143,7 +144,8 @@ def test_changed_films_are_read_at_the_threshold(finished_run: FinishedRun, spli
         split,
     )
     chosen = of_split.rows(choose_films(of_split.patients, of_split.labels, 4, seed=1))
-    model = tf.saved_model.load(metrics["model_path"])
+    trained = path_utils.serving_model_path(finished_run.nodes["Trainer"].output("model").uri)
+    model = tf.saved_model.load(trained)
     films = [decode_grey((finished_run.data / name).read_bytes()) for name in chosen.file_names]
     assert len(found["changes"]) == len(CHANGES)
     for change, measured in zip(CHANGES, found["changes"], strict=True):
