@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from bench.runs import predictions
-from components.evaluator.bootstrap import Bootstrap, percentile_interval
-from components.evaluator.correlations import pearson
+from components.evaluator.bootstrap import Bootstrap
+from components.evaluator.correlations import with_intervals
 from components.evaluator.tally import log_odds
 from components.features import CLASSES, TEST
 
@@ -44,11 +44,10 @@ def table(run: Path, native: Path) -> str:
         ]
         shapes = np.array([ratios[Path(row["file_name"]).name] for row in rows])
         odds = log_odds([float(row["probability"]) for row in rows])
-        weights = _BOOTSTRAP.weights(np.array([row["patient"] for row in rows])) if rows else ()
-        drawn = [pearson(shapes, odds, times) for times in weights]
-        low, high = percentile_interval(np.concatenate([np.zeros(0), *drawn]))
-        value = pearson(shapes, odds, np.ones((1, len(rows))))[0] if rows else float("nan")
-        lines.append(f"| {name} | {len(rows)} | {value:+.3f} | {low:+.3f} to {high:+.3f} |")
+        patients = np.array([row["patient"] for row in rows])
+        found = with_intervals({"shape": shapes}, odds, patients, _BOOTSTRAP)["shape"]
+        low, high = found["interval"]
+        lines.append(f"| {name} | {len(rows)} | {found['r']:+.3f} | {low:+.3f} to {high:+.3f} |")
     return "\n".join(lines)
 
 

@@ -51,27 +51,43 @@ def correlations(films: Predictions, bootstrap: Bootstrap) -> dict[str, dict[str
         "mean_brightness": films.means,
         "sharpness": films.sharpness,
     }
-    return {
-        name: _within(films, features, films.labels == label, bootstrap)
-        for label, name in enumerate(CLASSES)
-    }
+    found = {}
+    for label, name in enumerate(CLASSES):
+        rows = films.labels == label
+        found[name] = with_intervals(
+            {feature: values[rows] for feature, values in features.items()},
+            log_odds(films.scores[rows]),
+            np.array(films.patients)[rows],
+            bootstrap,
+        )
+    return found
 
 
-def _within(
-    films: Predictions, features: Mapping[str, np.ndarray], rows: np.ndarray, bootstrap: Bootstrap
+def with_intervals(
+    features: Mapping[str, np.ndarray], odds: np.ndarray, patients: np.ndarray, bootstrap: Bootstrap
 ) -> dict[str, dict[str, Any]]:
-    odds, columns = log_odds(films.scores[rows]), [values[rows] for values in features.values()]
+    """Returns the correlation of each feature with the log odds.
+
+    Args:
+        features: [N] each.
+        odds: [N].
+        patients: [N], keys.
+        bootstrap: the draws of patients.
+
+    Returns:
+        {feature: `r` and its `interval`}, NaN where there is none.
+    """
     once = np.ones((1, odds.size))
-    # Nobody is drawn of a class without films.
-    draws = bootstrap.weights(np.array(films.patients)[rows]) if rows.any() else iter([once])
-    blocks = [[pearson(values, odds, weights) for values in columns] for weights in draws]
+    # Nobody is drawn where there are no films.
+    draws = bootstrap.weights(patients) if odds.size else iter([once])
+    blocks = [[pearson(values, odds, weights) for values in features.values()] for weights in draws]
     drawn = np.concatenate(blocks, axis=1)
     return {
         name: {
             "r": float(pearson(values, odds, once)[0]),
             "interval": percentile_interval(resamples),
         }
-        for name, values, resamples in zip(features, columns, drawn, strict=True)
+        for (name, values), resamples in zip(features.items(), drawn, strict=True)
     }
 
 

@@ -1,7 +1,7 @@
 """One batched pass of a SavedModel over Examples, as a Beam transform."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -11,6 +11,7 @@ from apache_beam.utils.shared import Shared
 
 from components.errors import InputError
 from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.changes import Apply
 from components.evaluator.correlations import sharpness
 from components.evaluator.predictions import Prediction, Predictions
 from components.features import (
@@ -39,10 +40,6 @@ def load_model(path: str) -> Any:
     return _MODELS.acquire(lambda: tf.saved_model.load(path), tag=path)
 
 
-# From a film to what is predicted instead, uint8 [H, W] both.
-Change = Callable[[np.ndarray], np.ndarray]
-
-
 class Pass(NamedTuple):
     """Films to predict.
 
@@ -54,7 +51,7 @@ class Pass(NamedTuple):
     """
 
     uri: str
-    changes: Mapping[str, Change | None]
+    changes: Mapping[str, Apply | None]
     only: frozenset[str] | None = None
 
     def films(self, record: bytes) -> Iterator[tuple[str, bytes]]:
