@@ -1,54 +1,160 @@
 """Whether a run on squashed films follows the shape that the films had before.
 
-    python -m bench.aspect --run runs/default --native chest_xray_native
+    python -m bench.aspect --run runs/default --native chest_xray_native/test
 
 In a copy of the data set whose films were squashed to squares a wide film is a narrowed child. The
 native films, found by name, tell how wide each was; within a class the log odds should not follow.
+Squashed again from one shape, for which each is cut about its middle, they show what the net knows
+besides: pneumonias are wider than normal films, which tells the classes apart by itself. The
+widest shape is last given to the normal films alone.
 """
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
-from PIL import Image
+import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 
-from bench.runs import predictions
+from bench.runs import newest_model, predictions
+from components.evaluator.blanking import encode_png
 from components.evaluator.bootstrap import Bootstrap
 from components.evaluator.correlations import with_intervals
+from components.evaluator.metrics import binary_metrics
 from components.evaluator.tally import log_odds
-from components.features import CLASSES, TEST
+from components.features import (
+    CLASSES,
+    IMAGE_BYTES,
+    PROBABILITY,
+    SIGNATURE_BYTES,
+    TEST,
+    THRESHOLD,
+)
 
 _BOOTSTRAP = Bootstrap(2000, seed=1)
+# Side of the squashed copy's films.
+_SIDE = 224
+_BATCH = 32
+# Width over height of a normal film and of one with pneumonia; None: the film's own.
+SHAPES: Mapping[str, tuple[float | None, float | None]] = {
+    "as they were": (None, None),
+    "all 1 wide": (1.0, 1.0),
+    "all 1.25 wide": (1.25, 1.25),
+    "all 1.5 wide": (1.5, 1.5),
+    "normal 1.5, pneumonia 1.25 wide": (1.5, 1.25),
+}
 
 
-def native_ratios(folder: Path) -> dict[str, float]:
-    """Returns width over height of every film in the folder, by the file's name."""
-    ratios = {}
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in {".jpeg", ".jpg", ".png"}:
-            with Image.open(path) as film:
-                ratios[path.name] = film.width / film.height
-    return ratios
+class Film(NamedTuple):
+    """A test film of which the native one is to be had.
+
+    Attributes:
+        label: 0 or 1.
+        patient: whose.
+        odds: log odds of pneumonia that the run found.
+        native: uint8 [H, W].
+    """
+
+    label: int
+    patient: str
+    odds: float
+    native: np.ndarray
+
+    @property
+    def ratio(self) -> float:
+        """Width over height."""
+        return self.native.shape[1] / self.native.shape[0]
 
 
-def table(run: Path, native: Path) -> str:
-    """Returns the correlations on the test split as Markdown, a line a class."""
-    ratios = native_ratios(native)
-    lines = ["| | films | r | 95 %, patients resampled |", "|---|---|---|---|"]
+def read_films(run: Path, folder: Path) -> list[Film]:
+    """Returns the films of a run's test split that a folder holds natively, found by name."""
+    paths = {
+        path.name: path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in {".jpeg", ".jpg", ".png"}
+    }
+    return [
+        Film(
+            int(row["label"]),
+            row["patient"],
+            float(log_odds([float(row["probability"])])[0]),
+            cv2.imread(str(paths[name]), cv2.IMREAD_GRAYSCALE),
+        )
+        for row in predictions(run, TEST)
+        if (name := Path(row["file_name"]).name) in paths
+    ]
+
+
+def squashed(film: np.ndarray, ratio: float | None) -> np.ndarray:
+    """Returns the film squashed to a square.
+
+    Args:
+        film: uint8 [H, W].
+        ratio: width over height that it is cut to before, about its middle; None: as it is.
+    """
+    height, width = film.shape
+    if ratio is not None:
+        across, down = min(width, round(height * ratio)), min(height, round(width / ratio))
+        left, top = (width - across) // 2, (height - down) // 2
+        film = film[top : top + down, left : left + across]
+    return cv2.resize(film, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+
+
+def correlations(films: list[Film]) -> Iterator[str]:
+    """Yields the correlations of log odds and shape as Markdown, a line a class."""
+    yield "| | films | r | 95 %, patients resampled |"
+    yield "|---|---|---|---|"
     for label, name in enumerate(CLASSES):
-        rows = [
-            row
-            for row in predictions(run, TEST)
-            if row["label"] == str(label) and Path(row["file_name"]).name in ratios
-        ]
-        shapes = np.array([ratios[Path(row["file_name"]).name] for row in rows])
-        odds = log_odds([float(row["probability"]) for row in rows])
-        patients = np.array([row["patient"] for row in rows])
-        found = with_intervals({"shape": shapes}, odds, patients, _BOOTSTRAP)["shape"]
+        of_class = [film for film in films if film.label == label]
+        shapes = {"shape": np.array([film.ratio for film in of_class])}
+        odds = np.array([film.odds for film in of_class])
+        patients = np.array([film.patient for film in of_class])
+        found = with_intervals(shapes, odds, patients, _BOOTSTRAP)["shape"]
         low, high = found["interval"]
-        lines.append(f"| {name} | {len(rows)} | {found['r']:+.3f} | {low:+.3f} to {high:+.3f} |")
-    return "\n".join(lines)
+        yield f"| {name} | {len(of_class)} | {found['r']:+.3f} | {low:+.3f} to {high:+.3f} |"
+
+
+def in_one_shape(
+    films: list[Film], read: Callable[[list[np.ndarray]], np.ndarray], threshold: float
+) -> Iterator[str]:
+    """Yields what a net knows of films of given shapes as Markdown, a line of SHAPES each.
+
+    Args:
+        films: N.
+        read: from uint8 [S, S] films to probabilities, [N].
+        threshold: of the net.
+    """
+    labels = np.array([film.label for film in films])
+    yield "| width over height | AUC | recall | specificity |"
+    yield "|---|---|---|---|"
+    alone = roc_auc_score(labels, [film.ratio for film in films])
+    yield f"| by itself, no film read | {alone:.4f} | | |"
+    for name, ratios in SHAPES.items():
+        scores = read([squashed(film.native, ratios[film.label]) for film in films])
+        values = binary_metrics(labels, scores, threshold)
+        yield f"| {name} | {values['auc']:.4f} | {values['recall']:.3f} | " + (
+            f"{values['specificity']:.3f} |"
+        )
+
+
+def reader(folder: str) -> tuple[Callable[[list[np.ndarray]], np.ndarray], float]:
+    """Returns what reads films by a pushed model, and the model's threshold."""
+    net = tf.saved_model.load(folder).signatures[SIGNATURE_BYTES]
+
+    def answers(films: list[np.ndarray]) -> dict[str, tf.Tensor]:
+        return net(**{IMAGE_BYTES: tf.constant([encode_png(film) for film in films])})
+
+    def read(films: list[np.ndarray]) -> np.ndarray:
+        starts = range(0, len(films), _BATCH)
+        found = [answers(films[start : start + _BATCH])[PROBABILITY] for start in starts]
+        return np.concatenate(found).ravel()
+
+    black = np.zeros((_SIDE, _SIDE), np.uint8)
+    return read, float(np.ravel(answers([black])[THRESHOLD])[0])
 
 
 def main() -> int:
@@ -57,7 +163,9 @@ def main() -> int:
     parser.add_argument("--run", type=Path, required=True, help="of cxr run on squashed films")
     parser.add_argument("--native", type=Path, required=True, help="folder of the native films")
     options = parser.parse_args()
-    print(table(options.run, options.native))
+    films = read_films(options.run, options.native)
+    print("\n".join(correlations(films)), end="\n\n")
+    print("\n".join(in_one_shape(films, *reader(newest_model(options.run)))))
     return 0
 
 

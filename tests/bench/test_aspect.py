@@ -5,18 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.aspect import native_ratios, table
+from bench.aspect import SHAPES, Film, correlations, in_one_shape, read_films, squashed
 from components.evaluator.tally import log_odds
 from films import encode
-
-
-def test_ratios_are_of_the_files(tmp_path: Path) -> None:
-    (tmp_path / "test" / "NORMAL").mkdir(parents=True)
-    for name, width in (("a.jpeg", 60), ("b.PNG", 30)):
-        path = tmp_path / "test" / "NORMAL" / name
-        path.write_bytes(encode(np.zeros((40, width), np.uint8), path.suffix.lower()))
-    (tmp_path / "notes.txt").write_text("no film")
-    assert native_ratios(tmp_path) == {"a.jpeg": 1.5, "b.PNG": 0.75}
 
 
 @pytest.fixture
@@ -46,7 +37,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_the_log_odds_are_held_against_the_native_shapes(run: Path) -> None:
-    lines = table(run, run.parent / "native").splitlines()[2:]
+    lines = list(correlations(read_films(run, run.parent / "native")))[2:]
     with open(next(run.rglob("10/predictions.csv")), newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"][:30]
     for label, (name, line) in enumerate(zip(("NORMAL", "PNEUMONIA"), lines, strict=True)):
@@ -63,4 +54,42 @@ def test_the_log_odds_are_held_against_the_native_shapes(run: Path) -> None:
 
 def test_without_native_films_there_is_no_correlation(run: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "| NORMAL | 0 | +nan | +nan to +nan |" in table(run, tmp_path / "empty")
+    found = read_films(run, tmp_path / "empty")
+    assert "| NORMAL | 0 | +nan | +nan to +nan |" in list(correlations(found))
+
+
+def test_a_film_is_cut_about_its_middle_and_squashed() -> None:
+    film = np.zeros((448, 896), np.uint8)
+    film[:, 224:672] = 200
+    film[:224, 224:672] = 100
+    # Twice as wide as high: a quarter of black on either side.
+    whole = squashed(film, None)
+    assert whole.shape == (224, 224)
+    np.testing.assert_array_equal(whole[0], [0] * 56 + [100] * 112 + [0] * 56)
+    np.testing.assert_array_equal(whole[:, 112], [100] * 112 + [200] * 112)
+    # Cut to a square nothing of it is squashed; cut further, rows go: 224 of 448 about the middle.
+    np.testing.assert_array_equal(squashed(film, 1.0)[0], [100] * 224)
+    np.testing.assert_array_equal(squashed(film, 4.0), whole)
+    film[:112], film[336:] = 7, 7
+    assert squashed(film, 4.0).min() == 0
+    assert 7 not in squashed(film, 4.0)
+
+
+def test_films_of_one_shape_are_read_in_that_shape() -> None:
+    films = [
+        Film(label, "", 0.0, np.full((40, width), 10 * width, np.uint8))
+        for label, width in ((0, 10), (0, 20), (1, 15), (1, 25))
+    ]
+    asked = []
+
+    def read(shown: list[np.ndarray]) -> np.ndarray:
+        asked.append([int(film[0, 0]) for film in shown])
+        return np.array([0.1, 0.6, 0.5, 0.9])
+
+    lines = list(in_one_shape(films, read, threshold=0.6))
+    assert asked == [[100, 200, 150, 250]] * len(SHAPES)
+    # Of four pairs one is the wrong way round, by their shape and by what was read of them; of
+    # each class one is at the threshold or above.
+    assert lines[2] == "| by itself, no film read | 0.7500 | | |"
+    assert lines[3] == "| as they were | 0.7500 | 0.500 | 0.500 |"
+    assert [line.split("|")[1].strip() for line in lines[3:]] == list(SHAPES)
