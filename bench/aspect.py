@@ -17,28 +17,20 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
 from bench.runs import newest_model, predictions
-from components.evaluator.blanking import encode_png
+from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.bootstrap import Bootstrap
 from components.evaluator.correlations import with_intervals
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.tally import log_odds
-from components.features import (
-    CLASSES,
-    IMAGE_BYTES,
-    PROBABILITY,
-    SIGNATURE_BYTES,
-    TEST,
-    THRESHOLD,
-)
+from components.features import CLASSES, TEST
+from pipeline.client.servers import LocalModel
 
 _BOOTSTRAP = Bootstrap(2000, seed=1)
 # Side of the squashed copy's films.
 _SIDE = 224
-_BATCH = 32
 # Width over height of a normal film and of one with pneumonia; None: the film's own.
 SHAPES: Mapping[str, tuple[float | None, float | None]] = {
     "as they were": (None, None),
@@ -82,7 +74,7 @@ def read_films(run: Path, folder: Path) -> list[Film]:
             int(row["label"]),
             row["patient"],
             float(log_odds([float(row["probability"])])[0]),
-            cv2.imread(str(paths[name]), cv2.IMREAD_GRAYSCALE),
+            decode_grey(paths[name].read_bytes()),
         )
         for row in predictions(run, TEST)
         if (name := Path(row["file_name"]).name) in paths
@@ -141,22 +133,6 @@ def in_one_shape(
         )
 
 
-def reader(folder: str) -> tuple[Callable[[list[np.ndarray]], np.ndarray], float]:
-    """Returns what reads films by a pushed model, and the model's threshold."""
-    net = tf.saved_model.load(folder).signatures[SIGNATURE_BYTES]
-
-    def answers(films: list[np.ndarray]) -> dict[str, tf.Tensor]:
-        return net(**{IMAGE_BYTES: tf.constant([encode_png(film) for film in films])})
-
-    def read(films: list[np.ndarray]) -> np.ndarray:
-        starts = range(0, len(films), _BATCH)
-        found = [answers(films[start : start + _BATCH])[PROBABILITY] for start in starts]
-        return np.concatenate(found).ravel()
-
-    black = np.zeros((_SIDE, _SIDE), np.uint8)
-    return read, float(np.ravel(answers([black])[THRESHOLD])[0])
-
-
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -164,8 +140,16 @@ def main() -> int:
     parser.add_argument("--native", type=Path, required=True, help="folder of the native films")
     options = parser.parse_args()
     films = read_films(options.run, options.native)
+    if not films:
+        parser.error(f"{options.native} holds no film of the run's test split")
     print("\n".join(correlations(films)), end="\n\n")
-    print("\n".join(in_one_shape(films, *reader(newest_model(options.run)))))
+    model = LocalModel(Path(newest_model(options.run)))
+
+    def read(shown: list[np.ndarray]) -> np.ndarray:
+        return np.array([model.ask(encode_png(film)).probability for film in shown])
+
+    threshold = model.ask(encode_png(films[0].native)).threshold
+    print("\n".join(in_one_shape(films, read, threshold)))
     return 0
 
 

@@ -10,6 +10,22 @@ from components.evaluator.tally import log_odds
 from films import encode
 
 
+def test_ratios_are_of_the_files(tmp_path: Path) -> None:
+    evaluation = tmp_path / "run" / "artifacts" / "YoudenEvaluator" / "evaluation" / "1"
+    evaluation.mkdir(parents=True)
+    rows = [f"test,elsewhere/{name},p,0,0.5\n" for name in ("a.jpeg", "b.PNG", "notes.txt")]
+    header = "split,file_name,patient,label,probability\n"
+    (evaluation / "predictions.csv").write_text(header + "".join(rows))
+    folder = tmp_path / "native" / "test" / "NORMAL"
+    folder.mkdir(parents=True)
+    for name, width in (("a.jpeg", 60), ("b.PNG", 30)):
+        path = folder / name
+        path.write_bytes(encode(np.zeros((40, width), np.uint8), path.suffix.lower()))
+    (folder / "notes.txt").write_text("no film")
+    found = read_films(tmp_path / "run", tmp_path / "native")
+    assert [film.ratio for film in found] == [1.5, 0.75]
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run of forty films, of which the last ten are not to be had natively."""
