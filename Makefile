@@ -68,4 +68,4 @@ image:
 test-image: image $(READY)
 	$(BUILD) --target test --tag '$(IMAGE)-test' .
 	docker run --rm --network none --hostname localhost '$(IMAGE)-test'
-	CXR_IMAGE='$(IMAGE)' $(PY) -m pytest --numprocesses=0 tests/pipeline/kfp/test_image.py tests/pipeline/kfp/test_cluster.py
+	CXR_IMAGE='$(IMAGE)' $(PY) -m pytest --numprocesses=0 tests/pipeline/runners/kubeflow/test_image.py tests/pipeline/runners/kubeflow/test_cluster.py

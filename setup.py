@@ -51,16 +51,13 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     # `kubeflow/` is not a package of this distribution: that name belongs to the Kubeflow SDKs.
-    packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
+    packages=find_packages(
+        include=["components", "components.*", "pipeline", "pipeline.*", "serving", "serving.*"]
+    ),
     package_data={
-        "pipeline": [
-            "manifests/serving/*.yaml",
-            "manifests/serving/*/*",
-            "presets/*.yaml",
-            "report/templates/*.html",
-            "server/page/*",
-        ],
-        "components": ["*/*.pbtxt"],
+        "components": ["*/*.pbtxt", "reporter/templates/*.html"],
+        "pipeline": ["presets/*.yaml"],
+        "serving": ["manifests/templates/*.yaml", "manifests/templates/*/*", "server/page/*"],
     },
     python_requires=">=3.10,!=3.11.*,<3.14",
     install_requires=[

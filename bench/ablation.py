@@ -25,25 +25,25 @@ import tensorflow as tf
 from scipy.special import expit
 
 from bench.runs import examples, transformed_files
-from components.errors import InputError
 from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.changes import CHANGES
 from components.evaluator.gate import balanced_accuracy
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.stress import choose_films
 from components.evaluator.threshold import youden_threshold
-from components.features import EVAL, IMAGE, LABEL, PATIENT, TEST, TRAIN
+from components.reporter.paired import Reading, differences
+from components.shared.errors import InputError
+from components.shared.features import EVAL, IMAGE, LABEL, PATIENT, TEST, TRAIN
 from components.trainer import model, targets
 from components.trainer.augment import central
 from components.trainer.embeddings import views
 from components.trainer.films import open_split
 from components.trainer.frozen import freeze, precision
 from components.trainer.run_fn import Training
-from components.trainer.settings import Settings
+from components.trainer.settings import RunSettings
 from components.transform.preprocessing import preprocess_film
 from pipeline.config import Config, load_config
 from pipeline.graph import trainer_settings
-from pipeline.report.paired import Reading, differences
 
 BASE = "default"
 MIRRORED = "mean of film and mirror image"
@@ -69,7 +69,7 @@ def smoothed_loss(target: keras.KerasTensor, logits: keras.KerasTensor) -> keras
     return (1.0 - _SMOOTHING) * _loss(target, logits) + _SMOOTHING * each
 
 
-def averaged(net: keras.Model, settings: Settings, steps: int) -> keras.Model:
+def averaged(net: keras.Model, settings: RunSettings, steps: int) -> keras.Model:
     """Returns `model.compiled`, its weights replaced after each epoch by their moving average."""
     net = _compiled(net, settings, steps)
     net.optimizer.use_ema = True

@@ -21,12 +21,12 @@ from sklearn.metrics import roc_auc_score
 
 from bench.runs import newest_model, predictions
 from components.evaluator.blanking import decode_grey, encode_png
-from components.evaluator.bootstrap import Bootstrap
 from components.evaluator.correlations import with_intervals
 from components.evaluator.metrics import binary_metrics
-from components.evaluator.tally import log_odds
-from components.features import CLASSES, TEST
-from pipeline.client.servers import LocalModel
+from components.shared.features import CLASSES, TEST
+from components.shared.statistics.bootstrap import Bootstrap
+from components.shared.statistics.tally import log_odds
+from serving.client.servers import LocalModel
 
 _BOOTSTRAP = Bootstrap(2000, seed=1)
 # Side of the squashed copy's films.

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from components.errors import InputError
 from components.example_gen.files import TEST_FOLDER, find_class_folders, list_names
-from components.example_gen.patients import name_stream, patient_key, patient_number
 from components.example_gen.sampling import rank
-from components.features import CLASSES
+from components.shared.errors import InputError
+from components.shared.features import CLASSES
+from components.shared.patients import name_stream, patient_key, patient_number
 
 _SEED = 1
 

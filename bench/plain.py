@@ -19,7 +19,7 @@ import tensorflow as tf
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from bench.runs import films
-from components.features import EVAL, TEST, TRAIN
+from components.shared.features import EVAL, TEST, TRAIN
 from pipeline.config import Config, load_config
 
 

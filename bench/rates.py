@@ -13,7 +13,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +22,11 @@ import tensorflow as tf
 
 from bench.runs import examples, newest_model
 from components.evaluator.blanking import decode_grey
-from components.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
+from components.shared.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
 from components.trainer import model, targets, training
 from components.trainer.backbone import build_backbone
 from components.trainer.frozen import FrozenLayer, precision, resolved
-from components.trainer.settings import Settings
+from components.trainer.settings import RunSettings
 from pipeline.config import load_config
 from pipeline.graph import trainer_settings
 
@@ -97,7 +96,7 @@ def computed_in(name: str, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return within
 
 
-def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, float]:
+def forward_rates(run: Path, backbone: str, settings: RunSettings) -> dict[str, float]:
     """Returns the rates of the whole net without its head, plain, in Trainer and in evaluator."""
     films = read_films(run, 2 * _BATCH, settings.net_size)
     parts = build_backbone(backbone, settings.net_size, settings.seed)
@@ -119,7 +118,7 @@ def forward_rates(run: Path, backbone: str, settings: Settings) -> dict[str, flo
     return rates(ways, 2 * _BATCH)
 
 
-def tuning_rates(run: Path, backbone: str, settings: Settings) -> dict[str, Any]:
+def tuning_rates(run: Path, backbone: str, settings: RunSettings) -> dict[str, Any]:
     """Returns the rates of training steps with the last stage tuned, and the losses they reach.
 
     Plain Keras, the Trainer's step on pictures of the same size, and on those that it trains on.
@@ -158,7 +157,7 @@ def _batches(run: Path, size: int) -> list[Batch]:
     ]
 
 
-def _plain_step(backbone: str, settings: Settings) -> Callable[[Batch], float]:
+def _plain_step(backbone: str, settings: RunSettings) -> Callable[[Batch], float]:
     """Returns Keras' own step, which gives the loss of a batch."""
     parts = build_backbone(backbone, settings.net_size, settings.seed, settings.fine_tune)
     head = model.build_head(parts.tail.output_shape[-1], 1, settings)
@@ -171,7 +170,7 @@ def _plain_step(backbone: str, settings: Settings) -> Callable[[Batch], float]:
     return step
 
 
-def _trainer_step(backbone: str, settings: Settings, size: int) -> Callable[[Batch], float]:
+def _trainer_step(backbone: str, settings: RunSettings, size: int) -> Callable[[Batch], float]:
     """Returns the Trainer's step, which gives the loss of a batch."""
     parts = build_backbone(backbone, size, settings.seed, settings.fine_tune)
     head = model.build_head(parts.tail.output_shape[-1], 1, settings)
@@ -190,7 +189,7 @@ def main() -> int:
     options = parser.parse_args()
     settings = trainer_settings(load_config("default"), "")
     # Found once: inside it would be found again with every batch.
-    settings = replace(settings, precision=resolved(settings.precision))
+    settings = settings.changed(precision=resolved(settings.precision))
     print(
         json.dumps(
             {

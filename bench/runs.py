@@ -6,9 +6,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from components.errors import InputError
-from components.evaluator.champion import latest_version
-from components.features import FILE_NAME, LABEL
+from components.shared.errors import InputError
+from components.shared.features import FILE_NAME, LABEL
+from components.shared.versions import latest_version
 
 
 def examples(run: Path, split: str) -> Iterator[bytes]:

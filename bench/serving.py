@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from bench.runs import examples, newest_model
 from bench.speed import last_json, machine, timed
-from components.features import IMAGE, IMAGE_BYTES, SIGNATURE_BYTES, TEST
+from components.shared.features import IMAGE, IMAGE_BYTES, SIGNATURE_BYTES, TEST
 
 _FILMS = 32
 _BATCHES = (1, 2, 4, 8, 16, 32)

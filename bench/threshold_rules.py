@@ -20,8 +20,8 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from bench.runs import predictions
-from components.evaluator.tally import log_odds
 from components.evaluator.threshold import calibrated_threshold, empirical_maximum
+from components.shared.statistics.tally import log_odds
 
 _RESAMPLES = 200
 _HALVINGS = 50

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.errors import BadFilmsError, InputError
-from pipeline.client import DEFAULT_SERVER, TOKEN_VARIABLE
-from pipeline.run_folder import RunFolder, locked, replace
+from components.shared.errors import BadFilmsError, InputError
+from components.shared.files import replace
+from components.shared.run_folder import REPORT_FILE, RunFolder, locked
+from serving.client import DEFAULT_SERVER, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -227,8 +228,8 @@ def _add_serving(commands: Any) -> None:
     serving = commands.add_parser(
         "serving",
         help="manifests that serve a pushed model by TensorFlow Serving and KServe",
-        description="Writes the manifests of kubeflow/serving/ for the model of a run: a compose "
-        "file, and objects for Kubernetes and KServe. The newest version is the stable one.",
+        description="Writes the manifests that serve the model of a run: a compose file, and "
+        "objects for Kubernetes and KServe. The newest version is the stable one.",
     )
     serving.add_argument("run", type=Path, metavar="RUN", help="folder given to cxr run --output")
     serving.add_argument(
@@ -320,10 +321,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _run_here(config: "Config", data: Path | None, folder: RunFolder, console: "Console") -> int:
     console.print(f"Run folder: {folder.root}", soft_wrap=True, highlight=False)
-    from components import progress
-    from pipeline import local, results
+    from components.shared import progress
+    from pipeline import results
     from pipeline.demo import write_demo_data
     from pipeline.display import Display, show_results
+    from pipeline.runners import local
 
     if data is None:
         data = folder.root / "data"
@@ -346,7 +348,7 @@ def _run_here(config: "Config", data: Path | None, folder: RunFolder, console: "
 
 
 def _report(options: argparse.Namespace) -> int:
-    from pipeline.report import store
+    from components.reporter import store
 
     folders = [RunFolder(path.resolve()) for path in options.runs]
     for number, folder in enumerate(folders):
@@ -357,12 +359,12 @@ def _report(options: argparse.Namespace) -> int:
         if options.output is not None:
             raise InputError(
                 f"--output {options.output} is for several runs; the report of one is written to "
-                f"{folders[0].report / store.REPORT_FILE}."
+                f"{folders[0].report / REPORT_FILE}."
             )
         with locked(folders[0]):
             print(store.write_report(folders[0], contents[0]))
         return DONE
-    from pipeline.report.compare import compare
+    from components.reporter.compare import compare
 
     path = options.output or Path(_COMPARISON)
     page = compare([folder.root for folder in folders], contents)
@@ -377,7 +379,7 @@ def _report(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     # Before TensorFlow is imported, if it is.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from pipeline.client import command
+    from serving.client import command
 
     return DONE if command.run(options) else BAD_INPUT
 
@@ -385,28 +387,28 @@ def _predict(options: argparse.Namespace) -> int:
 def _compile(options: argparse.Namespace) -> int:
     # Before TensorFlow is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from pipeline.kfp import command
+    from pipeline.runners.kubeflow import command
 
     command.compile_(options)
     return DONE
 
 
 def _submit(options: argparse.Namespace) -> int:
-    from pipeline.kfp import command
+    from pipeline.runners.kubeflow import command
 
     command.submit(options)
     return DONE
 
 
 def _schedule(options: argparse.Namespace) -> int:
-    from pipeline.kfp import command
+    from pipeline.runners.kubeflow import command
 
     command.schedule(options)
     return DONE
 
 
 def _serving(options: argparse.Namespace) -> int:
-    from pipeline.manifests import command
+    from serving.manifests import command
 
     command.run(options)
     return DONE
@@ -417,7 +419,7 @@ def _serve(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Of Google's libraries, about the version of Python.
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
-    from pipeline.server import command
+    from serving.server import command
 
     command.run(options, os.environ)
     return DONE

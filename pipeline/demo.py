@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from components.errors import InputError
+from components.shared.errors import InputError
 
 Finding = Literal["normal", "bacteria", "virus"]
 Plane = npt.NDArray[np.float32]  # [H, W]

@@ -80,7 +80,7 @@ class Display:
         self._console.print(f"{node:<22} {took:>10}", highlight=False)
 
     def advance(self, task: str, done: int, total: int | None) -> None:
-        """Moves the bar of what a node is at; see `components.progress`."""
+        """Moves the bar of what a node is at; see `components.shared.progress`."""
         if task not in self._tasks:
             self._tasks[task] = self._progress.add_task(task, total=None)
         if total is not None:

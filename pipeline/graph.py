@@ -8,18 +8,16 @@ from tfx.proto import pusher_pb2
 from tfx.v1.components import ExampleValidator, StatisticsGen, Transform
 
 from components.evaluator.component import YoudenEvaluator
-from components.evaluator.settings import Settings as EvaluatorSettings
+from components.evaluator.settings import RunSettings as EvaluatorSettings
 from components.example_gen.component import ChestXrayExampleGen
-from components.example_gen.images import Limits
-from components.example_gen.settings import Settings as ExampleGenSettings
+from components.example_gen.settings import RunSettings as ExampleGenSettings
 from components.example_validator.component import CuratedSchemaGen, StoppingExampleValidator
 from components.pusher.component import WholeVersionPusher
 from components.serving_check.component import ServingCheck
 from components.trainer.component import BackboneTrainer
-from components.trainer.settings import Augmentation
-from components.trainer.settings import Settings as TrainerSettings
-from pipeline.beam import beam_args
+from components.trainer.settings import RunSettings as TrainerSettings
 from pipeline.config import Config
+from pipeline.runners.beam import beam_args
 
 NAME = "chest-xray-pneumonia"
 TRAINER = "Trainer"
@@ -74,18 +72,12 @@ def create_pipeline(
         run_fn=RUN_FN,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        custom_config=trainer_settings(config, pipeline_root).to_custom_config(),
+        custom_config=trainer_settings(config, pipeline_root).model_dump(),
     ).with_id(TRAINER)
     evaluator = YoudenEvaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
-        settings=EvaluatorSettings(
-            gate=config.evaluator.gate.model_dump(),
-            champion_tolerance=config.evaluator.champion_tolerance,
-            bootstrap_resamples=config.evaluator.bootstrap_resamples,
-            stress_films=config.evaluator.stress_films,
-            seed=config.seed,
-        ),
+        settings=evaluator_settings(config),
         push_destination=push_destination,
     )
     serving_check = ServingCheck(
@@ -124,27 +116,18 @@ def create_pipeline(
 
 def example_gen_settings(config: Config) -> ExampleGenSettings:
     """Returns the settings of ChestXrayExampleGen."""
-    section = config.example_gen
-    return ExampleGenSettings(
-        seed=config.seed,
-        eval_from=section.eval_from,
-        eval_fraction=section.eval_fraction,
-        undersampling_ratio=None if section.undersampling == "none" else section.undersampling,
-        max_bad_fraction=section.max_bad_fraction,
-        limits=Limits(
-            max_bytes=section.max_bytes,
-            max_pixels=section.max_pixels,
-            min_side=section.min_side,
-            max_aspect_ratio=section.max_aspect_ratio,
-        ),
-    )
+    return ExampleGenSettings(**config.example_gen.model_dump(), seed=config.seed)
+
+
+def evaluator_settings(config: Config) -> EvaluatorSettings:
+    """Returns the settings of YoudenEvaluator."""
+    return EvaluatorSettings(**config.evaluator.model_dump(), seed=config.seed)
 
 
 def trainer_settings(config: Config, pipeline_root: str) -> TrainerSettings:
     """Returns the settings of the Trainer, whose checkpoints lie under the pipeline's root."""
-    section = config.trainer.model_dump()
     return TrainerSettings(
-        **{**section, "augmentation": Augmentation(**section["augmentation"])},
+        **config.trainer.model_dump(),
         input_size=config.transform.input_size,
         seed=config.seed,
         work_dir=os.path.join(pipeline_root, TRAINER, "unfinished"),

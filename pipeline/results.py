@@ -8,31 +8,30 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from components.errors import InputError
-from components.evaluator.executor import (
-    BLESSING_KEY,
-    EVALUATION_KEY,
-    PREDICTIONS_FILE,
-    RESULT_FILE,
-)
-from components.example_gen.driver import FINGERPRINT_KEY
-from components.example_gen.executor import EXAMPLES_KEY, QUARANTINE_FILE, SUMMARY_FILE
+from components.evaluator.executor import BLESSING_KEY, EVALUATION_KEY
+from components.example_gen.executor import EXAMPLES_KEY
 from components.example_gen.executor import write_quarantine as write_rows
-from components.serving_check.executor import INFRA_BLESSING_KEY, REPORT_FILE
-from components.trainer.run_fn import COST_FILE
-from components.trainer.training import HISTORY_FILE
+from components.reporter.content import Content
+from components.reporter.store import save, without_nan
+from components.serving_check.executor import INFRA_BLESSING_KEY
+from components.shared.artifacts import (
+    COST_FILE,
+    FINGERPRINT_KEY,
+    HISTORY_FILE,
+    PREDICTIONS_FILE,
+    QUARANTINE_FILE,
+    RESULT_FILE,
+    SERVING_CHECK_FILE,
+    SUMMARY_FILE,
+)
+from components.shared.code_version import code_version
+from components.shared.errors import InputError
+from components.shared.notice import REPORT_NOTICE
+from components.shared.run_folder import RunFolder
 from pipeline.config import Config
 from pipeline.lineage import NodeRun, latest_run, maker_properties
-from pipeline.local import NodeTimes
-from pipeline.report.content import Content
-from pipeline.report.store import save, without_nan
-from pipeline.run_folder import RunFolder
-from pipeline.version import code_version
+from pipeline.runners.local import NodeTimes
 
-NOTICE = (
-    "Decision support, not a medical device: a second reader for paediatric chest radiographs "
-    "that has not been validated for clinical use. A physician decides."
-)
 _PACKAGES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "numpy")
 
 
@@ -64,14 +63,14 @@ def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, A
             f"removed since: put {pushed['pushed_destination']} back, or run with another --output."
         )
     metrics = {
-        "notice": NOTICE,
+        "notice": REPORT_NOTICE,
         **_read_json(evaluation, RESULT_FILE),
         "pushed": bool(pushed.get("pushed")),
         "pushed_version": pushed.get("pushed_version"),
         "model_path": pushed.get("pushed_destination"),
         "blessed": bool(run["YoudenEvaluator"].output(BLESSING_KEY).properties["blessed"]),
         "serving_check": _read_json(
-            run["ServingCheck"].output(INFRA_BLESSING_KEY).uri, REPORT_FILE
+            run["ServingCheck"].output(INFRA_BLESSING_KEY).uri, SERVING_CHECK_FILE
         ),
         "counts": _read_json(examples, SUMMARY_FILE),
         "training_cost": _read_json(training, COST_FILE),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from films import Layout, write_films
+from support.films import Layout, write_films
 
 if TYPE_CHECKING:
-    from object_store import Server, Store
-    from served_model import Address
+    from support.object_store import Server, Store
+    from support.served_model import Address
 
 # Before TensorFlow is imported: errors only.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -112,7 +112,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
 @pytest.fixture(scope="session")
 def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that `server` serves, with version 7 in it."""
-    from served_model import save
+    from support.served_model import save
 
     folder = tmp_path_factory.mktemp("pushed") / "pneumonia"
     save(folder, 7)
@@ -122,7 +122,7 @@ def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(served_folder: Path) -> "Iterator[Address]":
     """A server for all tests that only ask it."""
-    from served_model import serving
+    from support.served_model import serving
 
     with serving(served_folder) as address:
         yield address
@@ -131,7 +131,7 @@ def server(served_folder: Path) -> "Iterator[Address]":
 @pytest.fixture(scope="session")
 def store_server() -> "Iterator[Server]":
     """An object store that listens."""
-    from object_store import Server
+    from support.object_store import Server
 
     with Server() as server:
         yield server
@@ -140,8 +140,8 @@ def store_server() -> "Iterator[Server]":
 @pytest.fixture
 def store(store_server: "Server", monkeypatch: pytest.MonkeyPatch) -> Iterator["Store"]:
     """A store with the empty bucket `models`, which the variables of the environment name."""
-    import object_store
-    from object_store import Store
+    from support import object_store
+    from support.object_store import Store
 
     monkeypatch.setenv("AWS_ENDPOINT_URL", store_server.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.KEY)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from components.evaluator.bootstrap import Bootstrap, Sample
-from components.evaluator.proportions import wilson_interval
-from components.evaluator.tally import Tally, brier, log_odds, ratio, tally
+from components.shared.statistics.bootstrap import Bootstrap, Sample
+from components.shared.statistics.proportions import wilson_interval
+from components.shared.statistics.tally import Tally, brier, log_odds, ratio, tally
 
 BINS = 10
 _STEPS = 50

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from components.shared.versions import latest_version
+
 NOTE_FILE = os.path.join("assets.extra", "evaluation.json")
 
 
@@ -32,19 +34,6 @@ class Note(NamedTuple):
 def candidate_key(model_uri: str) -> str:
     """Returns a name for a trained model; TFX writes no two to one place."""
     return hashlib.sha256(model_uri.encode()).hexdigest()[:16]
-
-
-def latest_version(destination: str) -> str:
-    """Returns the highest complete version in a model's folder; empty where there is none."""
-    if not tf.io.gfile.isdir(destination):
-        return ""
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(destination)]
-    versions = [
-        name
-        for name in names
-        if name.isdigit() and tf.io.gfile.exists(os.path.join(destination, name, "saved_model.pb"))
-    ]
-    return max(versions, key=int, default="")
 
 
 def write_note(model: str, note: Note) -> None:

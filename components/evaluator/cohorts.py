@@ -10,15 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.example_gen.patients import name_stream
-from components.features import PNEUMONIA
-
-SUBTYPE_SLICE = "subtype_against_all_normals"
-STREAM_SLICE = "normal_stream_against_all_pneumonias"
-SLICES = (SUBTYPE_SLICE, STREAM_SLICE)
-
-SIZE_SLICE = "image_size"
-FILMS_SLICE = "films_of_patient"
+from components.shared.artifacts import FILMS_SLICE, SIZE_SLICE, STREAM_SLICE, SUBTYPE_SLICE
+from components.shared.features import PNEUMONIA
+from components.shared.patients import name_stream
 
 
 def cohorts(

@@ -6,7 +6,7 @@ from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.evaluator import executor
 from components.evaluator.driver import Driver
-from components.evaluator.settings import Settings
+from components.evaluator.settings import RunSettings
 
 
 class YoudenEvaluatorSpec(types.ComponentSpec):
@@ -61,7 +61,7 @@ class YoudenEvaluator(base_beam_component.BaseBeamComponent):
         self,
         examples: types.BaseChannel,
         model: types.BaseChannel,
-        settings: Settings,
+        settings: RunSettings,
         push_destination: str,
     ) -> None:
         """Makes the component.
@@ -73,7 +73,7 @@ class YoudenEvaluator(base_beam_component.BaseBeamComponent):
             push_destination: the folder of versions that a server watches.
         """
         spec = YoudenEvaluatorSpec(
-            settings=settings.to_json(),
+            settings=settings.model_dump_json(),
             push_destination=push_destination,
             examples=examples,
             model=model,

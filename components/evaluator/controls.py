@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluator.bootstrap import Bootstrap, Sample
-from components.evaluator.tally import Tally, auc
+from components.shared.statistics.bootstrap import Bootstrap, Sample
+from components.shared.statistics.tally import Tally, auc
 
 HIGHER, LOWER = "higher", "lower"
 

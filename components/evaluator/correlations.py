@@ -10,10 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from components.evaluator.bootstrap import Bootstrap, percentile_interval
 from components.evaluator.predictions import Predictions
-from components.evaluator.tally import log_odds
-from components.features import CLASSES
+from components.shared.features import CLASSES
+from components.shared.statistics.bootstrap import Bootstrap, percentile_interval
+from components.shared.statistics.tally import log_odds
 
 _SIDE = 224  # of the shorter side of the film on which sharpness is measured
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluator.bootstrap import Bootstrap, Sample, percentile_band
-from components.evaluator.tally import Tally, ratio, roc
+from components.shared.statistics.bootstrap import Bootstrap, Sample, percentile_band
+from components.shared.statistics.tally import Tally, ratio, roc
 
 # Hundredths as the division of whole numbers gives them: equal to a rate that equals them.
 GRID = np.arange(101) / 100

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.evaluator.bootstrap import Sample
+from components.shared.statistics.bootstrap import Sample
 
 # A child is treated from this probability of pneumonia on.
 THRESHOLDS = np.arange(5, 61) / 100

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from tfx.orchestration.portable import data_types
 
-from components.drivers import PropertiesDriver
 from components.evaluator import champion, executor
+from components.shared.drivers import PropertiesDriver
 
 
 class Driver(PropertiesDriver):

@@ -14,10 +14,8 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components.errors import InputError
 from components.evaluator import champion, inference, overlap, tfma_results
 from components.evaluator.blanking import blank_centre
-from components.evaluator.bootstrap import Bootstrap
 from components.evaluator.changes import CHANGES
 from components.evaluator.gallery import write_gallery
 from components.evaluator.gate import Verdict, judge
@@ -26,11 +24,14 @@ from components.evaluator.metrics import binary_metrics
 from components.evaluator.misreadings import worst_misreadings
 from components.evaluator.predictions import Prediction, Predictions
 from components.evaluator.result import measure, to_sample
-from components.evaluator.settings import Settings
+from components.evaluator.settings import RunSettings
 from components.evaluator.stress import choose_films, stress
 from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, youden_threshold
-from components.features import EVAL, SPLITS, TEST
-from components.progress import advance
+from components.shared.artifacts import PREDICTIONS_FILE, RESULT_FILE
+from components.shared.errors import InputError
+from components.shared.features import EVAL, SPLITS, TEST
+from components.shared.progress import advance
+from components.shared.statistics.bootstrap import Bootstrap
 
 EXAMPLES_KEY = "examples"
 MODEL_KEY = "model"
@@ -42,8 +43,6 @@ DESTINATION_KEY = "push_destination"
 CHAMPION_KEY = "champion"
 
 # Files of the evaluation, beside TFMA's.
-RESULT_FILE = "result.json"
-PREDICTIONS_FILE = "predictions.csv"
 
 # The test films without their middle, as if they were a split.
 _BLANKED = "blanked"
@@ -65,15 +64,15 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             output_dict: `calibrated_model`, the same SavedModel with the threshold inside;
                 `evaluation`, with `result.json`, `predictions.csv`, pictures of misread films in
                 `errors` and TFMA's files; `blessing`, as the stock Evaluator writes it.
-            exec_properties: `settings`, the JSON of `Settings`; `push_destination`, the folder of
-                pushed versions; `champion`, the version to compare with, found here where the
+            exec_properties: `settings`, the JSON of `RunSettings`; `push_destination`, the folder
+                of pushed versions; `champion`, the version to compare with, found here where the
                 runner has no driver.
 
         Raises:
             InputError: the scores are degenerate, or a split is empty.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        settings = Settings.from_json(exec_properties[SETTINGS_KEY])
+        settings = RunSettings.model_validate_json(exec_properties[SETTINGS_KEY])
         trained = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         model = path_utils.serving_model_path(trained.uri)
         destination = exec_properties[DESTINATION_KEY]
@@ -121,7 +120,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             "stressed_balanced_accuracy": stressed[TEST]["lowest"],
             "stress": stressed,
         }
-        verdicts = judge(measures, settings.gate, champion_metrics, settings.champion_tolerance)
+        verdicts = judge(
+            measures, settings.gate.model_dump(), champion_metrics, settings.champion_tolerance
+        )
         misread = worst_misreadings(test, point.threshold)
         result = {
             "split": TEST,
@@ -161,7 +162,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         found: Mapping[str, Predictions],
         splits: Mapping[str, str],
         threshold: float,
-        settings: Settings,
+        settings: RunSettings,
     ) -> dict[str, dict[str, Any]]:
         """Returns for each split what `stress` says of some of its films."""
         chosen = {

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from components.evaluator.misreadings import Misreading, small_picture
-from components.features import (
+from components.shared.features import (
     FILE_NAME,
     HEATMAP,
     IMAGE,

@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.utils.shared import Shared
 
-from components.errors import InputError
 from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.changes import Apply
 from components.evaluator.correlations import sharpness
 from components.evaluator.predictions import Prediction, Predictions
-from components.features import (
+from components.shared.errors import InputError
+from components.shared.features import (
     EXAMPLES,
     FILE_NAME,
     HEIGHT,
@@ -28,7 +28,7 @@ from components.features import (
     THRESHOLD,
     WIDTH,
 )
-from components.progress import advance
+from components.shared.progress import advance
 
 # Large enough to fill two cores, small enough for full-size films.
 _BATCH = 32

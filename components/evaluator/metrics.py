@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-from components.evaluator.bootstrap import Bootstrap, Sample
-from components.evaluator.tally import (
+from components.shared.statistics.bootstrap import Bootstrap, Sample
+from components.shared.statistics.tally import (
     Tally,
     auc,
     average_precision,

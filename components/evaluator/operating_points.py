@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluator.bootstrap import Bootstrap, Sample
 from components.evaluator.metrics import binary_metrics
-from components.evaluator.tally import Roc, Tally, rates_at, roc, tally
+from components.shared.statistics.bootstrap import Bootstrap, Sample
+from components.shared.statistics.tally import Roc, Tally, rates_at, roc, tally
 
 # Read off the test split's ROC curve.
 _READ_OFF = (0.90, 0.95)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 import tensorflow as tf
 
-from components.features import IMAGE, PATIENT, SPLITS
+from components.shared.features import IMAGE, PATIENT, SPLITS
 
 PATIENTS, IMAGES = "patients", "images"
 PAIRS = tuple(f"{one}/{other}" for one, other in itertools.combinations(SPLITS, 2))

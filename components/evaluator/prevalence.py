@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluator.bootstrap import Bootstrap, Sample
-from components.evaluator.tally import Tally, rates_at, ratio
+from components.shared.statistics.bootstrap import Bootstrap, Sample
+from components.shared.statistics.tally import Tally, rates_at, ratio
 
 PREVALENCES = np.array([0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70])
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from components.evaluator import cohorts
-from components.evaluator.bootstrap import Bootstrap, Sample
 from components.evaluator.calibration import calibration
 from components.evaluator.controls import auc_with_interval, feature_control
 from components.evaluator.correlations import correlations
@@ -16,9 +15,10 @@ from components.evaluator.metrics import binary_metrics, bootstrap_intervals, sl
 from components.evaluator.operating_points import operating_points, points_on_test
 from components.evaluator.predictions import Predictions
 from components.evaluator.prevalence import prevalence_table
-from components.evaluator.proportions import wilson_interval
-from components.evaluator.tally import average_precision
 from components.evaluator.transfer import threshold_transfer
+from components.shared.statistics.bootstrap import Bootstrap, Sample
+from components.shared.statistics.proportions import wilson_interval
+from components.shared.statistics.tally import average_precision
 
 
 def measure(

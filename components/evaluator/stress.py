@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluator.bootstrap import Bootstrap, Sample
 from components.evaluator.changes import Change
 from components.evaluator.metrics import resampled_metrics
+from components.shared.statistics.bootstrap import Bootstrap, Sample
 
 _METRICS = ("auc", "recall", "specificity", "balanced_accuracy")
 

@@ -8,9 +8,10 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tfx_bsl.public import tfxio
 
-from components.evaluator.cohorts import SLICES, cohorts
+from components.evaluator.cohorts import cohorts
 from components.evaluator.inference import Predictions
-from components.features import LABEL, PROBABILITY
+from components.shared.artifacts import SLICES
+from components.shared.features import LABEL, PROBABILITY
 
 # TFMA's AUC is a sum over this many thresholds; its default of 10,000 would be written into the
 # configuration one by one.

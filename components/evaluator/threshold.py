@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from components.evaluator.tally import log_odds, roc, tally
+from components.shared.statistics.tally import log_odds, roc, tally
 
 # Values of J closer than this are equal: they are sums of ratios of whole numbers.
 _TIE = 1e-12

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluator.bootstrap import Sample
-from components.evaluator.tally import ratio, roc, tally
+from components.shared.statistics.bootstrap import Sample
+from components.shared.statistics.tally import ratio, roc, tally
 
 GRID = np.arange(201) / 200
 

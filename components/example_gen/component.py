@@ -6,7 +6,7 @@ from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.example_gen import executor
 from components.example_gen.driver import Driver
-from components.example_gen.settings import Settings
+from components.example_gen.settings import RunSettings
 
 
 class ChestXrayExampleGenSpec(types.ComponentSpec):
@@ -35,14 +35,14 @@ class ChestXrayExampleGen(base_beam_component.BaseBeamComponent):
 
     Component `outputs` contains:
     - `examples`: Channel of type `standard_artifacts.Examples`, splits train, eval and test, the
-      features of `components.features`.
+      features of `components.shared.features`.
     """
 
     SPEC_CLASS = ChestXrayExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
     DRIVER_CLASS = Driver
 
-    def __init__(self, data: str, settings: Settings) -> None:
+    def __init__(self, data: str, settings: RunSettings) -> None:
         """Makes the component.
 
         Args:
@@ -51,6 +51,6 @@ class ChestXrayExampleGen(base_beam_component.BaseBeamComponent):
         """
         examples = channel_utils.as_channel([standard_artifacts.Examples()])
         spec = ChestXrayExampleGenSpec(
-            data=data, settings=settings.to_json(), **{executor.EXAMPLES_KEY: examples}
+            data=data, settings=settings.model_dump_json(), **{executor.EXAMPLES_KEY: examples}
         )
         super().__init__(spec=spec)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 from tfx.orchestration.portable import data_types
 
-from components.drivers import PropertiesDriver
 from components.example_gen import executor, files
-
-FINGERPRINT_KEY = "input_fingerprint"
+from components.shared.artifacts import FINGERPRINT_KEY
+from components.shared.drivers import PropertiesDriver
 
 
 class Driver(PropertiesDriver):

@@ -13,13 +13,14 @@ from tfx import types
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.types import artifact_utils
 
-from components.errors import BadFilmsError, InputError
 from components.example_gen import files, plan
 from components.example_gen.film import KEPT, QUARANTINED, Film
 from components.example_gen.record import WRITING, to_example
-from components.example_gen.settings import Settings
-from components.features import CLASSES, SPLITS
-from components.progress import advance
+from components.example_gen.settings import RunSettings
+from components.shared.artifacts import QUARANTINE_FILE, SUMMARY_FILE
+from components.shared.errors import BadFilmsError, InputError
+from components.shared.features import CLASSES, SPLITS
+from components.shared.progress import advance
 
 # Keys of the component's outputs and parameters.
 EXAMPLES_KEY = "examples"
@@ -28,8 +29,6 @@ SETTINGS_KEY = "settings"
 
 # Files beside the splits in the Examples artifact.
 MANIFEST = "manifest"  # JSON lines, in shards: every file of the data set and its fate
-QUARANTINE_FILE = "quarantine.csv"
-SUMMARY_FILE = "summary.json"
 
 
 class Executor(BaseExampleGenExecutor):
@@ -84,7 +83,7 @@ class Executor(BaseExampleGenExecutor):
             input_dict: empty.
             output_dict: `examples`, with the splits train, eval and test; beside them lie the
                 manifest, `quarantine.csv` and `summary.json`.
-            exec_properties: `data`, the folder; `settings`, the JSON of `Settings`.
+            exec_properties: `data`, the folder; `settings`, the JSON of `RunSettings`.
 
         Raises:
             InputError: the data set cannot be used as it is.
@@ -93,7 +92,7 @@ class Executor(BaseExampleGenExecutor):
         artifact = artifact_utils.get_single_instance(output_dict[EXAMPLES_KEY])
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         data = exec_properties[DATA_KEY]
-        settings = Settings.from_json(exec_properties[SETTINGS_KEY])
+        settings = RunSettings.model_validate_json(exec_properties[SETTINGS_KEY])
 
         folders = files.find_class_folders(data)
         plan.check_val(folders, settings)
@@ -113,7 +112,7 @@ class Executor(BaseExampleGenExecutor):
                     os.path.join(uri, "data_tfrecord"), file_name_suffix=".gz"
                 )
 
-    def _plan(self, data: str, settings: Settings, total: int, manifest: str) -> None:
+    def _plan(self, data: str, settings: RunSettings, total: int, manifest: str) -> None:
         problems = f"{manifest}_problems"
         with self._make_beam_pipeline() as pipeline:
             films, found = pipeline | "Plan" >> plan.PlanFilms(data, settings, total)
@@ -139,7 +138,7 @@ def _lines(pattern: str) -> Iterator[str]:
             yield from (line.rstrip("\n") for line in file)
 
 
-def _conclude(uri: str, manifest: str, settings: Settings) -> dict[str, Any]:
+def _conclude(uri: str, manifest: str, settings: RunSettings) -> dict[str, Any]:
     """Counts fates, writes quarantine.csv and summary.json, refuses what cannot be used."""
     counts: Counter[tuple[str, str, int]] = Counter()
     quarantine = []

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from components.errors import InputError
-from components.features import CLASSES
+from components.shared.errors import InputError
+from components.shared.features import CLASSES
 
 TRAIN_FOLDER, VAL_FOLDER, TEST_FOLDER = "train", "val", "test"
 _EXTENSIONS = (".jpg", ".jpeg", ".png")
@@ -25,7 +25,7 @@ class ClassFolder(NamedTuple):
     Attributes:
         path: the folder, as found on disk.
         folder: `train`, `val` or `test`.
-        label: index into `components.features.CLASSES`.
+        label: index into `components.shared.features.CLASSES`.
     """
 
     path: str

@@ -21,7 +21,7 @@ class Film:
         file_name: relative to the data folder, with forward slashes.
         split: the folder's name at first (`train`, `val`, `test`), then `train`, `eval` or `test`.
         label: 0 NORMAL, 1 PNEUMONIA.
-        subtype: see `components.example_gen.patients`.
+        subtype: see `components.shared.patients`.
         patient: likewise.
         sha256: of the file's bytes, in hexadecimal; empty where it could not be read.
         facts: what the film looks like; None where it is no film.

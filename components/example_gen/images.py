@@ -5,17 +5,15 @@ on, and a 1 kB PNG can ask for gigabytes. What passes here is decoded by TensorF
 and in the served model alike.
 """
 
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
 
-_FORMATS = ("JPEG", "PNG")
+from components.shared.headers import BadImageError, first_line, image_size, opened
+from components.shared.limits import FilmLimits
+
 # Films are inspected with the shares of these borders and this centre; see `_polarity`.
 _BORDER = 1 / 16
 _CENTRE = 1 / 10
@@ -26,30 +24,9 @@ _COLOUR_DIFFERENCE = 0.02
 _BLANK_STD = 0.01
 
 
-class BadImageError(ValueError):
-    """The file is no usable film; the message says why, without naming the file."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is accepted as a film.
-
-    Attributes:
-        max_bytes: file size.
-        max_pixels: width x height, checked before any pixel is decoded.
-        min_side: pixels of the shorter side.
-        max_aspect_ratio: longer side over shorter side.
-    """
-
-    max_bytes: int = 64 * 2**20
-    max_pixels: int = 50_000_000
-    min_side: int = 32
-    max_aspect_ratio: float = 4.0
-
-
 @dataclass(frozen=True)
 class Facts:
-    """What a film looks like; see `components.features` for the units."""
+    """What a film looks like; see `components.shared.features` for the units."""
 
     width: int
     height: int
@@ -60,7 +37,7 @@ class Facts:
     polarity: str
 
 
-def inspect_image(data: bytes, limits: Limits) -> Facts:
+def inspect_image(data: bytes, limits: FilmLimits) -> Facts:
     """Checks a film and describes it.
 
     Args:
@@ -86,51 +63,19 @@ def inspect_image(data: bytes, limits: Limits) -> Facts:
     return Facts(width, height, channels, mean, std, _colour(pixels, scale), _polarity(grey))
 
 
-def image_size(data: bytes) -> tuple[str, int, int]:
-    """Reads the header of an image, and leaves its pixels compressed.
-
-    Returns:
-        JPEG or PNG, and the width and height in pixels.
-
-    Raises:
-        BadImageError: the bytes begin as neither.
-    """
-    if not data:
-        raise BadImageError("empty file")
-    with _opened(data) as image:
-        return str(image.format), *image.size
-
-
-@contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            yield image
-    except Image.DecompressionBombError as error:
-        raise BadImageError(f"too many pixels: {error}") from error
-    except UnidentifiedImageError as error:
-        raise BadImageError("not a readable JPEG or PNG") from error
-    except Exception as error:  # Pillow's parsers raise whatever a broken file makes them raise
-        raise BadImageError(f"not a readable JPEG or PNG ({_first_line(error)})") from error
-
-
-def _check_header(data: bytes, limits: Limits) -> None:
+def _check_header(data: bytes, limits: FilmLimits) -> None:
     if len(data) > limits.max_bytes:
         raise BadImageError(f"{len(data)} bytes are more than the limit of {limits.max_bytes}")
     kind, width, height = image_size(data)
     if kind == "PNG":
-        with _opened(data) as image:
+        with opened(data) as image:
             image.verify()  # the checksum of every chunk, and the end of the file
     _check_size(width, height, limits)
     if kind != "PNG" and not _jpeg_is_complete(data):
         raise BadImageError("truncated JPEG: no end-of-image marker")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
-
-
-def _check_size(width: int, height: int, limits: Limits) -> None:
+def _check_size(width: int, height: int, limits: FilmLimits) -> None:
     if width * height > limits.max_pixels:
         raise BadImageError(f"{width} x {height} pixels are more than {limits.max_pixels}")
     if min(width, height) < limits.min_side:
@@ -154,7 +99,7 @@ def _decode(data: bytes) -> np.ndarray:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise BadImageError(f"OpenCV cannot decode it ({_first_line(error)})") from error
+        raise BadImageError(f"OpenCV cannot decode it ({first_line(error)})") from error
     if pixels is None or pixels.size == 0:
         raise BadImageError("OpenCV cannot decode it")
     return pixels
@@ -171,7 +116,7 @@ def _check_serving_decoder(data: bytes) -> None:
         else:
             tf.io.decode_png(data)
     except tf.errors.OpError as error:
-        raise BadImageError(f"TensorFlow cannot decode it ({_first_line(error)})") from error
+        raise BadImageError(f"TensorFlow cannot decode it ({first_line(error)})") from error
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:

@@ -12,12 +12,13 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 
-from components.errors import InputError
-from components.example_gen import duplicates, files, images, patients, sampling
+from components.example_gen import duplicates, files, images, sampling
 from components.example_gen.film import KEPT, QUARANTINED, UNDERSAMPLED, Film
-from components.example_gen.settings import Settings
-from components.features import CLASSES, EVAL, TEST, TRAIN
-from components.progress import advance
+from components.example_gen.settings import RunSettings
+from components.shared import patients
+from components.shared.errors import InputError
+from components.shared.features import CLASSES, EVAL, TEST, TRAIN
+from components.shared.progress import advance
 
 # Enough groups to keep the workers of a large runner busy.
 _GROUPS = 1024
@@ -39,7 +40,7 @@ def Spread(items: beam.PCollection, key: Any) -> beam.PCollection:
     )
 
 
-def initial_split(folder: str, settings: Settings) -> str:
+def initial_split(folder: str, settings: RunSettings) -> str:
     """Returns the split that a folder's films start in.
 
     The public `val` holds 16 films, too few to choose anything by: unless told otherwise it joins
@@ -50,7 +51,7 @@ def initial_split(folder: str, settings: Settings) -> str:
     return {files.TRAIN_FOLDER: TRAIN, files.TEST_FOLDER: TEST}[folder]
 
 
-def list_films(folder: files.ClassFolder, settings: Settings) -> Iterator[tuple[str, Film]]:
+def list_films(folder: files.ClassFolder, settings: RunSettings) -> Iterator[tuple[str, Film]]:
     """Yields (path, film) for each entry of a class folder, unread."""
     for name in sorted(files.list_names(folder.path)):
         parent, class_name = os.path.split(folder.path)
@@ -67,17 +68,17 @@ def list_films(folder: files.ClassFolder, settings: Settings) -> Iterator[tuple[
         )
 
 
-def inspect_film(entry: tuple[str, Film], settings: Settings, total: int | None) -> Film:
+def inspect_film(entry: tuple[str, Film], settings: RunSettings, total: int | None) -> Film:
     """Reads a film, checks it and returns it with its hash and facts, or quarantined."""
     path, film = entry
     advance("Checking films", 1, total)
-    refusal = files.refusal(path, settings.limits.max_bytes)
+    refusal = files.refusal(path, settings.max_bytes)
     if refusal:
         return film.leaving(QUARANTINED, refusal)
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             data = file.read()
-        facts = images.inspect_image(data, settings.limits)
+        facts = images.inspect_image(data, settings)
     except images.BadImageError as error:
         return film.leaving(QUARANTINED, str(error))
     except (OSError, tf.errors.OpError) as error:
@@ -99,7 +100,7 @@ def _check_patient(group: tuple[str, Iterable[Film]]) -> Iterator[str]:
 
 
 def _eval_patients(
-    group: tuple[int, Iterable[tuple[str, int]]], settings: Settings
+    group: tuple[int, Iterable[tuple[str, int]]], settings: RunSettings
 ) -> Iterator[Any]:
     label, films = group
     try:
@@ -119,7 +120,7 @@ def _assign(group: tuple[str, Mapping[str, Iterable[Any]]]) -> Iterator[Film]:
 
 
 def _undersample(
-    group: tuple[int, Iterable[Film]], counts: Mapping[int, int], settings: Settings
+    group: tuple[int, Iterable[Film]], counts: Mapping[int, int], settings: RunSettings
 ) -> Iterator[Film]:
     label, films = group[0], list(group[1])
     number = sampling.films_to_keep(counts, settings.undersampling_ratio)[label]
@@ -134,7 +135,7 @@ def _undersample(
 class PlanFilms(beam.PTransform):
     """Folders -> (films with their fates, problems that must stop the run)."""
 
-    def __init__(self, data: str, settings: Settings, total: int | None = None) -> None:
+    def __init__(self, data: str, settings: RunSettings, total: int | None = None) -> None:
         """Remembers where the films are; `total` is their number where it is known."""
         super().__init__()
         self._data, self._settings, self._total = data, settings, total
@@ -209,7 +210,7 @@ class PlanFilms(beam.PTransform):
         return (others, balanced) | "Balanced" >> beam.Flatten()
 
 
-def check_val(folders: Iterable[files.ClassFolder], settings: Settings) -> None:
+def check_val(folders: Iterable[files.ClassFolder], settings: RunSettings) -> None:
     """Raises InputError if eval is to come from a val folder that is not there."""
     if settings.eval_from == "val" and files.VAL_FOLDER not in {f.folder for f in folders}:
         raise InputError(

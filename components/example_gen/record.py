@@ -5,9 +5,9 @@ import os
 
 import tensorflow as tf
 
-from components.errors import InputError
 from components.example_gen.film import Film
-from components.features import (
+from components.shared.errors import InputError
+from components.shared.features import (
     CHANNELS,
     COLOUR,
     FILE_NAME,
@@ -21,7 +21,7 @@ from components.features import (
     SUBTYPE,
     WIDTH,
 )
-from components.progress import advance
+from components.shared.progress import advance
 
 WRITING = "Writing Examples"
 

@@ -1,30 +1,39 @@
 """The settings of ChestXrayExampleGen."""
 
-import dataclasses
-import json
-from dataclasses import dataclass, field
 from typing import Literal
 
-from components.example_gen.images import Limits
+from pydantic import Field, field_validator
+
+from components.shared.limits import FilmLimits
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What `pipeline.config` says of ingestion; see there for the meaning and the bounds."""
+class Settings(FilmLimits):
+    """How the data set is checked, split and balanced."""
+
+    eval_from: Literal["pool", "val"] = Field(
+        "pool", description="pool: cut eval from train and val; val: the val folder is eval"
+    )
+    eval_fraction: float = Field(0.15, gt=0.0, lt=1.0, description="of the pool's films")
+    undersampling: Literal["none"] | float = Field(
+        1.0, description="majority films kept for each minority film of train, or none"
+    )
+    max_bad_fraction: float = Field(0.05, ge=0.0, le=1.0, description="of files put aside")
+
+    @field_validator("undersampling", mode="before")
+    @classmethod
+    def _none_or_ratio(cls, value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value != "none" and not (number and value >= 1):  # type: ignore[operator]
+            raise ValueError("Input should be 'none' or a ratio of at least 1")
+        return value
+
+    @property
+    def undersampling_ratio(self) -> float | None:
+        """Majority films kept for each minority film; None for all of them."""
+        return None if self.undersampling == "none" else self.undersampling
+
+
+class RunSettings(Settings):
+    """The settings, and what the whole run has one of."""
 
     seed: int
-    eval_from: Literal["pool", "val"]
-    eval_fraction: float
-    undersampling_ratio: float | None
-    max_bad_fraction: float
-    limits: Limits = field(default_factory=Limits)
-
-    def to_json(self) -> str:
-        """Returns the form in which the settings travel to the executor."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Settings":
-        """Reads what `to_json` returned."""
-        fields = json.loads(text)
-        return cls(limits=Limits(**fields.pop("limits")), **fields)

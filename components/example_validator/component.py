@@ -8,8 +8,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.orchestration.portable import data_types
 from tfx.v1.components import ExampleValidator, ImportSchemaGen
 
-from components.drivers import PropertiesDriver
 from components.example_validator import executor
+from components.shared.drivers import PropertiesDriver
 
 
 class SchemaDriver(PropertiesDriver):

@@ -11,7 +11,7 @@ from tfx.components.schema_gen.import_schema_gen import executor as import_execu
 from tfx.types import artifact_utils, standard_component_specs
 
 import components
-from components.errors import InputError
+from components.shared.errors import InputError
 
 
 def schema_path(schema_file: str) -> str:

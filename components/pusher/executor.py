@@ -12,8 +12,8 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.evaluator.champion import latest_version
-from components.features import VERSION_FILE
+from components.shared.features import VERSION_FILE
+from components.shared.versions import latest_version
 
 # Beside the model's folder, not in it: a server that watches the folder must not see it.
 _STAGING = ".incoming"

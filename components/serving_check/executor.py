@@ -16,9 +16,9 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components.errors import InputError
-from components.evaluator.executor import PREDICTIONS_FILE
-from components.features import (
+from components.shared.artifacts import PREDICTIONS_FILE, SERVING_CHECK_FILE
+from components.shared.errors import InputError
+from components.shared.features import (
     EXAMPLES,
     FILE_NAME,
     IMAGE,
@@ -35,7 +35,6 @@ MODEL_BLESSING_KEY = "model_blessing"
 INFRA_BLESSING_KEY = "infra_blessing"
 
 # Beside the blessing: what was found, or why the model was refused.
-REPORT_FILE = "serving_check.json"
 # A served probability may differ from the evaluator's by this much.
 _TOLERANCE = 1e-4
 _GOLDEN_FILMS = 32
@@ -83,7 +82,7 @@ class Executor(base_executor.BaseExecutor):
 def _conclude(blessing: types.Artifact, report: dict[str, Any]) -> None:
     """Writes the report and the blessing, under the names that the stock InfraValidator has."""
     blessed = "refused" not in report
-    io_utils.write_string_file(os.path.join(blessing.uri, REPORT_FILE), json.dumps(report))
+    io_utils.write_string_file(os.path.join(blessing.uri, SERVING_CHECK_FILE), json.dumps(report))
     name = "INFRA_BLESSED" if blessed else "INFRA_NOT_BLESSED"
     io_utils.write_string_file(os.path.join(blessing.uri, name), "")
     blessing.set_int_custom_property("blessed", int(blessed))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import keras
 
-from components.errors import InputError
+from components.shared.errors import InputError
 
 IMAGENET = "imagenet"
 RANDOM = "none"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from tfx.orchestration.portable import data_types
 from tfx.v1.components import Trainer
 
-from components.drivers import PropertiesDriver
+from components.shared.drivers import PropertiesDriver
 from components.trainer.backbone import file_state
 
 

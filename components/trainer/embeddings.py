@@ -14,16 +14,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from components.progress import advance
+from components.shared.progress import advance
 from components.trainer.augment import augment, central
 from components.trainer.films import Split, read_view, records
-from components.trainer.settings import Settings
+from components.trainer.settings import RunSettings
 
 _BATCH = 32
 Forward = Callable[[tf.Tensor], tf.Tensor]
 
 
-def views(split: Split, settings: Settings, view: int | None) -> tf.data.Dataset:
+def views(split: Split, settings: RunSettings, view: int | None) -> tf.data.Dataset:
     """Returns batches of pictures as the net sees them, float32 [n, S, S, 1], in record order.
 
     Args:
@@ -95,7 +95,7 @@ class Embeddings:
         shape: Sequence[int],
         train: Split,
         evaluation: Split,
-        settings: Settings,
+        settings: RunSettings,
         folder: str,
     ) -> None:
         """Computes what is not yet in `folder`.

@@ -6,7 +6,7 @@ import tempfile
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.features import (
+from components.shared.features import (
     CLASSES,
     EXAMPLES,
     HEATMAP,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from components.features import FILE_NAME, IMAGE, LABEL, SUBTYPE
+from components.shared.features import FILE_NAME, IMAGE, LABEL, SUBTYPE
 from components.trainer.augment import draw_view
 
 _TYPES = {IMAGE: tf.string, FILE_NAME: tf.string, LABEL: tf.int64, SUBTYPE: tf.string}

@@ -6,10 +6,10 @@ import keras
 
 from components.trainer import targets
 from components.trainer.backbone import POOL, Backbone
-from components.trainer.settings import Settings
+from components.trainer.settings import RunSettings
 
 
-def build_head(features: int, classes: int, settings: Settings) -> keras.Model:
+def build_head(features: int, classes: int, settings: RunSettings) -> keras.Model:
     """Returns the head: Dense ReLU, Dropout, Dense.
 
     Features of random weights are a ripple on a large offset, on which Adam stalls or overshoots:
@@ -81,7 +81,7 @@ def join(backbone: Backbone, head: keras.Model) -> Net:
     )
 
 
-def compiled(model: keras.Model, settings: Settings, steps: int) -> keras.Model:
+def compiled(model: keras.Model, settings: RunSettings, steps: int) -> keras.Model:
     """Compiles a model that gives logits, and returns it.
 
     Args:

@@ -14,8 +14,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.errors import InputError
-from components.features import CLASSES
+from components.shared.artifacts import COST_FILE
+from components.shared.errors import InputError
+from components.shared.features import CLASSES
 from components.trainer import balance, model, targets, training
 from components.trainer.augment import augment
 from components.trainer.backbone import build_backbone
@@ -23,18 +24,16 @@ from components.trainer.embeddings import Embeddings
 from components.trainer.export import export
 from components.trainer.films import Split, open_split, read_view, records
 from components.trainer.frozen import FrozenLayer, precision
-from components.trainer.settings import Settings
+from components.trainer.settings import RunSettings
 from components.trainer.unfinished import claimed, kept_precision, work_folder, worker_folder
 from components.trainer.workers import is_chief, strategy_for, worker_name
-
-COST_FILE = "cost.json"
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains a net on the transformed Examples and exports it.
 
     Args:
-        fn_args: TFX's; `custom_config` is `Settings.to_custom_config()`. The SavedModel goes to
+        fn_args: TFX's; `custom_config` is `RunSettings.model_dump()`. The SavedModel goes to
             `serving_model_dir`; TensorBoard's logs, `history.json` and `cost.json` to
             `model_run_dir`.
 
@@ -42,7 +41,7 @@ def run_fn(fn_args: FnArgs) -> None:
         InputError: the backbone cannot be loaded, a class has no films, or a setting does not fit
             the data.
     """
-    settings = Settings.from_custom_config(fn_args.custom_config)
+    settings = RunSettings(**fn_args.custom_config)
     strategy = strategy_for(settings.distribution)
     train, evaluation = open_split(fn_args.train_files), open_split(fn_args.eval_files)
     for split, name in ((train, "train"), (evaluation, "eval")):
@@ -78,7 +77,7 @@ class Training:
     below the head is trained, each view of each film.
     """
 
-    def __init__(self, settings: Settings, train: Split, evaluation: Split, folder: str) -> None:
+    def __init__(self, settings: RunSettings, train: Split, evaluation: Split, folder: str) -> None:
         """Builds the net."""
         self._settings, self._train, self._evaluation = settings, train, evaluation
         self._folder = folder

@@ -1,71 +1,155 @@
 """The settings of the Trainer."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from components.shared.section import Section
+
+# Of `backbone`; any other value is a file.
+NAMED_WEIGHTS = ("imagenet", "none")
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """Bounds of the random changes; each is drawn evenly from minus to plus its bound.
+class Augmentation(Section):
+    """Bounds of the random changes of a training film.
 
-    Attributes:
-        rotation: degrees.
-        shift: of the side, in both directions.
-        zoom: of the scale.
-        brightness: of the grey range, added.
-        contrast: of the distance to the mean grey level.
-        flip: whether half of the films are mirrored; the heart then changes its side.
-        min_area: a random part of this share of the picture at least is cut out; None for the
-            middle that evaluation sees.
-        aspect_ratio: of what is cut out, up to so many times as wide as high or as high as wide,
-            as far as the picture reaches; it is stretched to a square.
-        shear: degrees.
-        gamma: grey levels are raised to a power of up to 1 + gamma, or of its inverse.
-        sharpness: of the difference to the blurred film, added or taken away.
-        noise: standard deviation, of the grey range; drawn evenly from 0.
+    Each is drawn evenly from minus to plus its bound, `noise` from 0.
     """
 
-    rotation: float
-    shift: float
-    zoom: float
-    brightness: float
-    contrast: float
-    flip: bool
-    min_area: float | None = None
-    aspect_ratio: float = 1.0
-    shear: float = 0.0
-    gamma: float = 0.0
-    sharpness: float = 0.0
-    noise: float = 0.0
+    rotation: float = Field(10.0, ge=0.0, le=180.0, description="degrees")
+    shift: float = Field(0.05, ge=0.0, le=0.5, description="of the side")
+    zoom: float = Field(0.1, ge=0.0, lt=1.0, description="of the scale")
+    brightness: float = Field(0.1, ge=0.0, le=1.0, description="of the grey range")
+    contrast: float = Field(0.1, ge=0.0, le=1.0, description="of the distance to the mean")
+    flip: bool = Field(False, description="mirror half of the films; the heart has a side")
+    min_area: float | None = Field(
+        None,
+        gt=0.0,
+        le=1.0,
+        description="cut out a random part of this share of the picture at least; null: the "
+        "middle that evaluation sees",
+    )
+    aspect_ratio: float = Field(
+        1.0,
+        ge=1.0,
+        le=4.0,
+        description="of what is cut out: up to so many times as wide as high, or as high as wide; "
+        "it is stretched to a square",
+    )
+    shear: float = Field(0.0, ge=0.0, le=45.0, description="degrees")
+    gamma: float = Field(
+        0.0, ge=0.0, le=4.0, description="grey levels to the power of 1 + gamma, or its inverse"
+    )
+    sharpness: float = Field(
+        0.0, ge=0.0, le=4.0, description="of the difference to the blurred film, added or taken"
+    )
+    noise: float = Field(0.0, ge=0.0, le=1.0, description="deviation, of the grey range")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What `pipeline.config` says of training; see there for the meaning and the bounds."""
+class Settings(Section):
+    """The net and how it is trained."""
 
-    backbone: str
+    backbone: str = Field(
+        "imagenet",
+        description="imagenet, none, or a Keras model file; in a cluster pvc://CLAIM/PATH, where a "
+        "new file needs a new name, or an absolute path in the image",
+    )
+    fine_tune: str | None = Field(
+        None,
+        min_length=1,
+        description="how the name of the first trained layer of the backbone begins, such as "
+        "conv5; null: all of it is frozen",
+    )
+    crop: float = Field(
+        1.0, gt=0.0, le=1.0, description="middle of the picture's side that the net sees"
+    )
+    target: Literal["label", "subtype"] = Field(
+        "label", description="label: normal or pneumonia; subtype: which pneumonia, where known"
+    )
+    epochs: int = Field(10, ge=1, le=1000)
+    batch_size: int = Field(32, ge=2, le=4096, multiple_of=2, description="half of them normal")
+    learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="of Adam")
+    schedule: Literal["constant", "cosine"] = Field("constant", description="of the learning rate")
+    warmup: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of the steps in which the learning rate rises from 0; of cosine alone",
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="the weights of the epoch of the highest eval AUC, or of the last one"
+    )
+    weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="decoupled, as in AdamW")
+    normalize_features: bool = Field(
+        False, description="standardise the pooled features before the head; for random weights"
+    )
+    dense_units: int | None = Field(128, ge=1, le=65536, description="null: no hidden layer")
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+    patience: int = Field(10, ge=1, description="epochs without a better eval AUC before the end")
+    views: int | None = Field(
+        4,
+        ge=1,
+        le=1000,
+        validate_default=True,
+        description="augmented views of each film that a frozen net sees, once each; null: a new "
+        "view every epoch",
+    )
+    train_size: int | None = Field(
+        None,
+        ge=32,
+        le=1024,
+        validate_default=True,
+        description="side in pixels to which random views are shrunk for training; null: as large "
+        "as what the net sees in use",
+    )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="of convolutions in training; bfloat16 where the CPU has it; auto: whichever "
+        "this machine computes faster",
+    )
+    distribution: Literal["none", "mirrored", "multi_worker"] = Field(
+        "none",
+        description="mirrored: all GPUs of the machine; multi_worker: the processes of TF_CONFIG",
+    )
+    augmentation: Augmentation = Augmentation()
+
+    @field_validator("views")
+    @classmethod
+    def _views_are_of_a_frozen_net(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("fine_tune") is not None:
+            raise ValueError(
+                "Input should be null where trainer.fine_tune is set, since a net in training "
+                "gives new features every epoch"
+            )
+        return value
+
+    @field_validator("warmup")
+    @classmethod
+    def _warmup_is_of_cosine(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("schedule") != "cosine":
+            raise ValueError("Input should be 0 where trainer.schedule is not cosine")
+        return value
+
+    @field_validator("train_size")
+    @classmethod
+    def _views_kept_are_of_full_size(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("views") is not None:
+            raise ValueError("Input should be null where trainer.views is set")
+        return value
+
+
+class RunSettings(Settings):
+    """The settings, and what the Trainer has from the rest of the run.
+
+    Attributes:
+        input_size: side, in pixels, of the pictures that Transform writes.
+        seed: of the run.
+        work_dir: folder of what is kept of a training that is cut off.
+    """
+
     input_size: int
     seed: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    dense_units: int | None
-    dropout: float
-    patience: int
-    views: int | None
-    augmentation: Augmentation
     work_dir: str
-    normalize_features: bool = False
-    crop: float = 1.0
-    train_size: int | None = None
-    target: str = "label"
-    fine_tune: str | None = None
-    schedule: str = "constant"
-    warmup: float = 0.0
-    keep: str = "best"
-    weight_decay: float = 0.0
-    precision: str = "float32"
-    distribution: str = "none"
 
     @property
     def net_size(self) -> int:
@@ -76,13 +160,3 @@ class Settings:
     def view_size(self) -> int:
         """Side, in pixels, of the random views of a net that is trained."""
         return self.train_size or self.net_size
-
-    def to_custom_config(self) -> dict[str, Any]:
-        """Returns the form in which the settings travel to `run_fn`."""
-        return asdict(self)
-
-    @classmethod
-    def from_custom_config(cls, fields: dict[str, Any]) -> "Settings":
-        """Reads what `to_custom_config` returned."""
-        fields = dict(fields)
-        return cls(augmentation=Augmentation(**fields.pop("augmentation")), **fields)

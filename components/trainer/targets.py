@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from components.features import NORMAL, UNKNOWN_SUBTYPE
+from components.shared.features import NORMAL, UNKNOWN_SUBTYPE
 
 LABEL_TARGET = "label"
 SUBTYPE_TARGET = "subtype"

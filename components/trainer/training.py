@@ -12,13 +12,13 @@ from absl import logging
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
-from components.progress import advance
+from components.shared.artifacts import HISTORY_FILE
+from components.shared.progress import advance
 from components.trainer import targets
-from components.trainer.settings import Settings
+from components.trainer.settings import RunSettings
 from components.trainer.unfinished import replacing
 from components.trainer.workers import is_chief
 
-HISTORY_FILE = "history.json"
 LAST = "last"
 
 
@@ -61,7 +61,7 @@ def fit_epochs(
     epoch_data: Callable[[int], tf.data.Dataset],
     eval_scores: Callable[[], np.ndarray],
     eval_labels: np.ndarray,
-    settings: Settings,
+    settings: RunSettings,
     folder: str,
     log_dir: str,
 ) -> list[Epoch]:

@@ -10,23 +10,23 @@ from typing import TextIO
 
 from absl import logging
 
-from components.errors import InputError
+from components.shared.errors import InputError
 from components.trainer.backbone import file_state
 from components.trainer.films import Split
 from components.trainer.frozen import resolved
-from components.trainer.settings import Settings
+from components.trainer.settings import RunSettings
 from components.trainer.workers import worker_name
 
 _LOCK_FILE, _PRECISION_FILE = ".lock", "precision"
 
 
-def work_folder(settings: Settings, train: Split, evaluation: Split) -> str:
+def work_folder(settings: RunSettings, train: Split, evaluation: Split) -> str:
     """Returns the folder of checkpoints: the same data, settings and weights find it again.
 
     The data are named by their Examples' folders, which TFX never writes twice.
     """
     state = file_state(settings.backbone)
-    key = json.dumps([settings.to_custom_config(), state, train.files, evaluation.files])
+    key = json.dumps([settings.model_dump(), state, train.files, evaluation.files])
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     folder = os.path.join(settings.work_dir, name)
     os.makedirs(folder, exist_ok=True)

@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from components.errors import InputError
+from components.shared.errors import InputError
 
 NONE, MIRRORED, MULTI_WORKER = "none", "mirrored", "multi_worker"
 
@@ -27,7 +27,7 @@ def strategy_for(distribution: str) -> tf.distribute.Strategy:
     if not os.environ.get("TF_CONFIG"):
         raise InputError(
             "trainer.distribution is 'multi_worker', but the environment has no TF_CONFIG that "
-            "names the workers: let each of them run python -m pipeline.worker."
+            "names the workers: let each of them run python -m pipeline.runners.train_worker."
         )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()

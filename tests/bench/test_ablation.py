@@ -15,9 +15,10 @@ from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.changes import CHANGES
 from components.evaluator.changes import mirrored as mirrored_film
 from components.trainer import model, targets
-from components.trainer.settings import Augmentation, Settings
+from components.trainer.settings import RunSettings
+from support.tiny_training import STILL
 
-SETTINGS = Settings(
+SETTINGS = RunSettings(
     backbone="none",
     input_size=32,
     seed=1,
@@ -28,7 +29,7 @@ SETTINGS = Settings(
     dropout=0.0,
     patience=1,
     views=None,
-    augmentation=Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, False),
+    augmentation=STILL,
     work_dir="",
 )
 

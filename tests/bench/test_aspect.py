@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from bench.aspect import SHAPES, Film, correlations, in_one_shape, read_films, squashed
-from components.evaluator.tally import log_odds
-from films import encode
+from components.shared.statistics.tally import log_odds
+from support.films import encode
 
 
 def test_ratios_are_of_the_files(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.holdout import held_out, main, write_holdout
-from components.errors import InputError
-from components.example_gen.patients import name_stream, patient_key
+from components.shared.errors import InputError
+from components.shared.patients import name_stream, patient_key
 
 # Two films of every third patient.
 STREAMS = {

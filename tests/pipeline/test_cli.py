@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import MakeData
 
-from components.errors import InputError
+from components.reporter.store import save
+from components.shared.errors import InputError
+from components.shared.run_folder import RunFolder, locked
 from pipeline.cli import main
-from pipeline.report.store import save
-from pipeline.run_folder import RunFolder, locked
-from report_content import full_content
+from support.report_content import full_content
 
 LAYOUT = {
     "train": {"NORMAL": 4, "PNEUMONIA": 4},
@@ -236,11 +236,11 @@ def test_the_distribution_installs_no_package_of_that_name() -> None:
     distribution = importlib.metadata.distribution("cxr-pneumonia-pipeline")
     top_level = distribution.read_text("top_level.txt")
     assert top_level is not None
-    assert sorted(top_level.split()) == ["components", "pipeline"]
+    assert sorted(top_level.split()) == ["components", "pipeline", "serving"]
 
 
 def test_metrics_are_strict_json(tmp_path: Path) -> None:
-    from pipeline.report.store import without_nan
+    from components.reporter.store import without_nan
 
     content = without_nan({"a": float("nan"), "b": [1.0, float("inf")], "c": {"d": (2, "x")}})
     assert json.loads(json.dumps(content, allow_nan=False)) == {

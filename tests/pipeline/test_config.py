@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.errors import InputError
+from components.shared.errors import InputError
 from pipeline.config import PRESETS, Config, load_config
 
 

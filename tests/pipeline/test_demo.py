@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from components.errors import InputError
+from components.shared.errors import InputError
 from pipeline import demo
 
 # Enough for train to have three films to copy, and quick to write.

@@ -27,15 +27,15 @@ from tfx.utils import path_utils
 from components.evaluator import inference
 from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.changes import CHANGES
-from components.evaluator.cohorts import SLICES
 from components.evaluator.correlations import sharpness
 from components.evaluator.predictions import Prediction
+from components.evaluator.settings import Gate
 from components.evaluator.stress import choose_films
-from components.evaluator.tally import log_odds
-from films import film_name, write_films
+from components.shared.artifacts import SLICES
+from components.shared.statistics.tally import log_odds
 from pipeline.cli import main
-from pipeline.config import GateConfig
 from pipeline.lineage import latest_run
+from support.films import film_name, write_films
 
 
 def metrics_of(output: Path) -> dict[str, Any]:
@@ -324,7 +324,7 @@ def test_the_default_recipe_tunes_the_net_and_sees_the_middle(
         "trainer.train_size=48",
         "evaluator.bootstrap_resamples=100",
         "evaluator.stress_films=2",
-        *(f"evaluator.gate.{name}=null" for name in GateConfig.model_fields),
+        *(f"evaluator.gate.{name}=null" for name in Gate.model_fields),
     )
     arguments = ["run", "--data", str(finished_run.data), "--output", str(tmp_path / "run")]
     assert main([*arguments, *(f"--set={setting}" for setting in settings)]) == 0

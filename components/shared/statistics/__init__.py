@@ -1,0 +1,1 @@
+"""Counts, intervals and resamples, of which evaluator and report are made."""

@@ -1,7 +1,0 @@
-"""The pushed model in use: films from files, DICOM too, to a model server and back."""
-
-DEFAULT_SERVER = "http://127.0.0.1:8501"
-# Stands wherever a result is shown.
-NOTICE = "Decision support, not a medical device. A physician decides."
-# Of the environment.
-TOKEN_VARIABLE = "CXR_TOKEN"

@@ -1,1 +1,0 @@
-"""The manifests of `kubeflow/serving/` for a run's model."""

@@ -1,0 +1,135 @@
+"""A model's versions in a bucket."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from components.evaluator.champion import find_champion
+from components.shared.errors import InputError
+from pipeline import places
+
+_GRAPH = "saved_model.pb"
+# Key of the objects' metadata: who sent them.
+_PUSHER = "pusher"
+_ERRORS = (BotoCoreError, ClientError, boto3.exceptions.Boto3Error)
+
+
+class Versions:
+    """A folder of versions in a bucket, and a local folder that stands for it.
+
+    The variables of Amazon's tools say where the bucket is and with which key:
+    AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. Every method raises InputError
+    where the bucket cannot be used.
+    """
+
+    def __init__(self, uri: str, folder: Path) -> None:
+        """Takes the bucket's address of the folder, and the local folder."""
+        self._uri, self._folder = uri, folder
+        place = places.parse(uri, places.S3)
+        if place is None:
+            raise InputError(f"The push destination {uri} is neither s3:// nor minio://BUCKET.")
+        self._bucket, self._path = place.root, place.path
+        with self._explained():
+            # Without a region the client does not start, though most stores have none.
+            region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+            self._client = boto3.client("s3", region_name=region)
+
+    def latest(self) -> str:
+        """Returns the highest complete version; empty for none."""
+        graph = re.compile(rf"{re.escape(self._path)}/(\d+)/{re.escape(_GRAPH)}")
+        matches = (graph.fullmatch(key) for key in self._keys(f"{self._path}/"))
+        return max((match[1] for match in matches if match), key=int, default="")
+
+    def fetch_number(self) -> None:
+        """Makes the local folder know the highest version, by one file."""
+        if latest := self.latest():
+            self._download(f"{self._path}/{latest}/{_GRAPH}")
+
+    def fetch_champion(self, model_uri: str) -> None:
+        """Brings what the evaluator of a trained model compares it with.
+
+        Args:
+            model_uri: of the trained model, as the evaluator knows it.
+        """
+        if latest := self.latest():
+            self._fetch(latest)
+            # The one before, where it is this very model that was pushed last.
+            champion = find_champion(str(self._folder), model_uri)
+            if champion not in ("", latest):
+                self._fetch(champion)
+
+    def push(self, version: str, pusher: str) -> None:
+        """Sends a version, whole or not at all: the file that makes it one comes last.
+
+        Args:
+            version: in the local folder.
+            pusher: who sends, see `discard_half`.
+        """
+        folder = self._folder / version
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        sent: list[str] = []
+        with self._explained():
+            try:
+                for path in sorted(files, key=lambda path: (path == folder / _GRAPH, str(path))):
+                    key = f"{self._path}/{version}/{path.relative_to(folder).as_posix()}"
+                    sent.append(key)
+                    note = {"Metadata": {_PUSHER: pusher}}
+                    self._client.upload_file(str(path), self._bucket, key, ExtraArgs=note)
+            except BaseException:
+                # A store that takes nothing may not take this either; the first error tells.
+                with suppress(*_ERRORS):
+                    self._delete(reversed(sent))
+                raise
+
+    def discard_half(self, pusher: str) -> None:
+        """Takes away half a version that the same pusher has left, killed on the way.
+
+        Another's stays: it may be on its way still.
+        """
+        keys = list(self._keys(f"{self._path}/"))
+        for version in {key.removeprefix(f"{self._path}/").partition("/")[0] for key in keys}:
+            start = f"{self._path}/{version}/"
+            own = [key for key in keys if key.startswith(start)]
+            if version.isdigit() and f"{start}{_GRAPH}" not in own:
+                with self._explained():
+                    head = self._client.head_object(Bucket=self._bucket, Key=own[0])
+                    if head["Metadata"].get(_PUSHER) == pusher:
+                        self._delete(own)
+
+    def _delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def _fetch(self, version: str) -> None:
+        for key in self._keys(f"{self._path}/{version}/"):
+            self._download(key)
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        with self._explained():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix.lstrip("/")
+            )
+            for page in pages:
+                # A key that ends so marks a folder, and is no file.
+                keys = (item["Key"] for item in page.get("Contents", []))
+                yield from (key for key in keys if not key.endswith("/"))
+
+    def _download(self, key: str) -> None:
+        path = self._folder / key.removeprefix(f"{self._path}/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._explained():
+            self._client.download_file(self._bucket, key, str(path))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except _ERRORS as error:
+            raise InputError(
+                f"The push destination {self._uri} cannot be used: {str(error).rstrip('.')}."
+            ) from error

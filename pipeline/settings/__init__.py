@@ -1,0 +1,1 @@
+"""The settings of what runs the graph: Beam and Kubeflow."""

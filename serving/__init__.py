@@ -1,0 +1,1 @@
+"""What serves a pushed model, and what asks it."""

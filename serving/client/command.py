@@ -1,0 +1,134 @@
+"""`cxr predict`: films in, a table out."""
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from components.shared.errors import InputError
+from components.shared.features import (
+    CLASSES,
+    LABEL_NAME,
+    MODEL_VERSION,
+    PNEUMONIA,
+    PROBABILITY,
+    THRESHOLD,
+)
+from components.shared.files import replace
+from components.shared.notice import NOTICE
+from serving.client import DEFAULT_SERVER, TOKEN_VARIABLE
+from serving.client.client import Client, Reading
+from serving.client.errors import ServerError
+from serving.client.films import find_films
+from serving.client.servers import LocalModel, Server, connect
+
+_COLUMNS = ("file", PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, "error")
+# From as many films on a bar is shown, on a terminal.
+_MANY = 10
+
+
+def run(options: argparse.Namespace) -> bool:
+    """Asks for the films, shows and writes the answers; returns whether all films have one.
+
+    Raises:
+        InputError: a file or a setting cannot be used, or the server cannot.
+    """
+    if not 1 <= options.concurrency <= 64:
+        raise InputError(f"--concurrency is {options.concurrency}: it should be 1 to 64.")
+    for path in filter(None, (options.csv, options.json)):
+        if not path.parent.is_dir():
+            raise InputError(f"{path} cannot be written: {path.parent} is no folder.")
+    paths = find_films(options.films)
+    server: Server = (
+        LocalModel(options.model)
+        if options.model
+        else connect(options.server or DEFAULT_SERVER, os.environ.get(TOKEN_VARIABLE))
+    )
+    try:
+        readings = _read(Client(server, options.concurrency), paths)
+    except ServerError as error:
+        raise InputError(str(error)) from error
+    _show(readings)
+    if options.csv:
+        _write(options.csv, as_csv(readings))
+    if options.json:
+        _write(options.json, as_json(readings))
+    failed = [reading for reading in readings if reading.error]
+    for reading in failed:
+        print(f"cxr: {reading.path} {reading.error}.", file=sys.stderr)
+    return not failed
+
+
+def _read(client: Client, paths: Sequence[Path]) -> list[Reading]:
+    console = Console(stderr=True)
+    with Progress(
+        console=console,
+        transient=True,
+        disable=len(paths) < _MANY or not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("Reading films", total=len(paths))
+        return list(client.read_all(paths, lambda: progress.advance(task)))
+
+
+def _show(readings: Sequence[Reading]) -> None:
+    table = Table()
+    table.add_column("film", overflow="fold")
+    for name in (PROBABILITY, THRESHOLD, LABEL_NAME):
+        table.add_column(name)
+    for path, answer, _ in readings:
+        if answer is None:
+            table.add_row(str(path), "", "", "no answer", style="yellow")
+            continue
+        style = "bold" if answer.label == CLASSES[PNEUMONIA] else ""
+        table.add_row(
+            str(path),
+            f"{answer.probability:.4f}",
+            f"{answer.threshold:.4f}",
+            answer.label,
+            style=style,
+        )
+    console = Console()
+    console.print(table)
+    console.print(NOTICE, soft_wrap=True)
+
+
+def _rows(readings: Sequence[Reading]) -> list[dict[str, object]]:
+    return [
+        dict(
+            zip(
+                _COLUMNS,
+                (str(path), *(answer or (None,) * 4), error),
+                strict=True,
+            )
+        )
+        for path, answer, error in readings
+    ]
+
+
+def as_csv(readings: Sequence[Reading]) -> str:
+    """Returns a header and one line a film; what is not there is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rows(readings))
+    return text.getvalue()
+
+
+def as_json(readings: Sequence[Reading]) -> str:
+    """Returns an object with the notice and a list of films; what is not there is null."""
+    return json.dumps({"notice": NOTICE, "films": _rows(readings)}, indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        replace(path, text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error

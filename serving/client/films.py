@@ -1,0 +1,79 @@
+"""Which files are meant, and what of them is sent."""
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.shared.errors import InputError
+from components.shared.limits import FilmLimits
+from serving.client import dicom
+from serving.client.errors import FilmError
+
+# As the pipeline takes them for training; a larger file is no film.
+MAX_BYTES = FilmLimits().max_bytes
+_SUFFIXES = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+
+
+def find_films(arguments: Iterable[str]) -> list[Path]:
+    """Returns the files meant by files, folders and patterns, in order, none twice.
+
+    Of a folder those are meant, at any depth, whose names end as films' do, and DICOM files
+    without a suffix, as archives write them. A file that is named is meant, whatever its name.
+
+    Raises:
+        InputError: one of the arguments is nothing, or holds no film.
+    """
+    found: dict[Path, None] = {}
+    for argument in arguments:
+        path = Path(argument)
+        matches = [path] if path.exists() else [Path(match) for match in glob.glob(argument)]
+        films = [
+            film
+            for match in sorted(matches)
+            for film in (_inside(match) if match.is_dir() else [match])
+        ]
+        if not films:
+            raise InputError(
+                f"{argument} holds no film." if path.is_dir() else f"{argument} does not exist."
+            )
+        found.update(dict.fromkeys(films))
+    return list(found)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.name.startswith(".")
+        and (path.suffix.lower() in _SUFFIXES or (not path.suffix and _is_dicom_file(path)))
+    )
+
+
+def _is_dicom_file(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return dicom.is_dicom(file.read(132))
+    except OSError:
+        return False
+
+
+def load(path: Path) -> bytes:
+    """Returns the bytes to send for a film: JPEG and PNG as they are, DICOM as PNG.
+
+    Raises:
+        FilmError: the file cannot be read, or is no film.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise FilmError(f"has {size} bytes; at most {MAX_BYTES} are read")
+        data = path.read_bytes()
+    except OSError as error:
+        raise FilmError(f"cannot be read: {error.strerror}") from error
+    if dicom.is_dicom(data):
+        return dicom.to_png(data)
+    if not data.startswith(_STARTS):
+        raise FilmError("is neither JPEG, PNG nor DICOM" if data else "is empty")
+    return data

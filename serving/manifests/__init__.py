@@ -1,0 +1,1 @@
+"""The manifests of `serving/manifests/templates/` for a run's model."""

@@ -1,0 +1,168 @@
+"""What stands before every HTTP request: host, token, bodies, how many at once; and its headers."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from serving.server.errors import Refusal, RequestError
+from serving.server.service import Service
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+# Without a token: the page, which asks for it, and what a cluster asks whether the server lives.
+OPEN = frozenset({"/", "/page.js", "/page.css", "/healthz", "/readyz"})
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+# Of a refused request as much of the body is read and dropped, so that the client, which sends
+# first and then reads, sees the refusal.
+_DROPPED_BYTES = 256 * 2**20
+_DROPPED_SECONDS = 10.0
+_RETRY_AFTER_S = "1"
+
+
+def error_response(error: RequestError) -> Response:
+    """Returns the error in TensorFlow Serving's form."""
+    response = JSONResponse({"error": str(error)}, error.refusal.http)
+    if error.refusal is Refusal.BUSY:
+        response.headers["Retry-After"] = _RETRY_AFTER_S
+    if error.refusal is Refusal.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+class Bodies:
+    """Reads requests' bodies, no more at a time than there is room for."""
+
+    def __init__(self, service: Service) -> None:
+        """Takes whose limits hold."""
+        self._limits = service.limits
+        self._held = 0
+
+    @contextmanager
+    def room(self) -> Iterator[list[bytes]]:
+        """Gives the list that a body's parts go to, and takes note when they are gone."""
+        parts: list[bytes] = []
+        try:
+            yield parts
+        finally:
+            self._held -= sum(map(len, parts))
+
+    async def read(self, request: Request, parts: list[bytes]) -> bytes:
+        """Returns the body, whose parts go to a list of `room`.
+
+        Raises:
+            RequestError: it is too large, too slow, or there is no room.
+        """
+        declared = request.headers.get("content-length", "0")
+        if not declared.isdigit() or int(declared[:20]) > self._limits.body_bytes:
+            raise self._too_large()
+        try:
+            await asyncio.wait_for(self._collect(request, parts), self._limits.body_seconds)
+        except asyncio.TimeoutError as error:
+            raise RequestError(
+                Refusal.TIMEOUT,
+                f"The body did not come within {self._limits.body_seconds:g} s.",
+            ) from error
+        except ClientDisconnect as error:
+            raise RequestError(Refusal.TIMEOUT, "The client went away.") from error
+        return b"".join(parts)
+
+    async def _collect(self, request: Request, parts: list[bytes]) -> None:
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > self._limits.body_bytes:
+                raise self._too_large()
+            if self._held + len(part) > self._limits.held_bytes:
+                raise RequestError(Refusal.BUSY, "There is no room for the body: ask again later.")
+            self._held += len(part)
+            parts.append(part)
+
+    def _too_large(self) -> RequestError:
+        return RequestError(
+            Refusal.TOO_LARGE, f"The body is larger than {self._limits.body_bytes} bytes."
+        )
+
+
+class Guard:
+    """An ASGI application around another."""
+
+    def __init__(self, app: App, service: Service, hosts: frozenset[str] | None) -> None:
+        """Takes the application, and the names that the server is asked for by, if not any."""
+        self._app, self._service, self._hosts = app, service, hosts
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        exchange = _Exchange(receive, send)
+        started = time.perf_counter()
+        try:
+            self._check(Request(scope))
+            # What asks whether the server lives is answered however many others ask.
+            with self._service.admitted() if scope["method"] == "POST" else nullcontext():
+                await self._app(scope, exchange.receive, exchange.send)
+        except RequestError as error:
+            await error_response(error)(scope, exchange.receive, exchange.send)
+        finally:
+            endpoint = getattr(scope.get("endpoint"), "__name__", "none")
+            self._service.metrics.request(
+                "rest", endpoint, str(exchange.status), time.perf_counter() - started
+            )
+
+    def _check(self, request: Request) -> None:
+        """Raises RequestError for a foreign host or a missing token."""
+        host = request.headers.get("host", "").rpartition("@")[2]
+        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        if self._hosts is not None and name.lower() not in self._hosts:
+            # A page of elsewhere whose name was made to mean this machine.
+            raise RequestError(Refusal.WRONG_HOST, "This server goes by another name.")
+        if request.url.path not in OPEN:
+            self._service.check_token(request.headers.get("authorization"))
+
+
+class _Exchange:
+    """One request's messages, with the headers added and the body read before an answer."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._more = True
+        self.status = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._more = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            if self.status != Refusal.TIMEOUT.http:  # then the body has been waited for
+                await self._drop_body()
+        await self._send(message)
+
+    async def _drop_body(self) -> None:
+        deadline = time.monotonic() + _DROPPED_SECONDS
+        dropped = 0
+        while self._more and dropped < _DROPPED_BYTES and time.monotonic() < deadline:
+            try:
+                message = await asyncio.wait_for(self.receive(), deadline - time.monotonic())
+            except asyncio.TimeoutError:
+                return
+            dropped += len(message.get("body", b""))

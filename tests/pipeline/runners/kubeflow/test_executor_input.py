@@ -1,0 +1,113 @@
+from typing import Any
+
+from pipeline.runners.kubeflow.executor_input import from_tfx, push_destination, refusal, to_tfx
+
+EXAMPLES = {"artifactType": {"instanceSchema": "title: tfx.Examples\ntype: object\n"}}
+MODEL = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}
+
+
+def told() -> dict[str, Any]:
+    return {
+        "inputs": {
+            "artifacts": {
+                "examples": {
+                    "artifacts": [
+                        {"uri": "s3://b/e", "type": {"instanceSchema": ""}, "metadata": {"x": 1}}
+                    ]
+                }
+            },
+            "parameterValues": {"seed": 1, "push_destination": '{"a": "minio://m/p/q"}'},
+        },
+        "outputs": {
+            "artifacts": {
+                "model": {"artifacts": [{"uri": "gs://b/run/model"}]},
+                "executor-logs": {
+                    "artifacts": [{"uri": "gs://b/log", "type": {"schemaTitle": "system.Artifact"}}]
+                },
+            },
+            "outputFile": "/tmp/kfp_outputs/output_metadata.json",
+        },
+    }
+
+
+def test_a_node_sees_what_it_declares_typed_and_here() -> None:
+    before = told()
+    local = to_tfx(
+        before, {"artifacts": {"examples": EXAMPLES}}, {"artifacts": {"model": MODEL}}, "/"
+    )
+    assert local == {
+        "inputs": {
+            "artifacts": {
+                "examples": {
+                    "artifacts": [
+                        {"uri": "/s3/b/e", "type": EXAMPLES["artifactType"], "metadata": {"x": 1}}
+                    ]
+                }
+            },
+            "parameterValues": {"seed": 1, "push_destination": '{"a": "/minio/m/p/q"}'},
+        },
+        "outputs": {
+            "artifacts": {
+                "model": {"artifacts": [{"uri": "/gcs/b/run/model", "type": MODEL["artifactType"]}]}
+            },
+            "outputFile": "/tmp/kfp_outputs/output_metadata.json",
+        },
+    }
+    assert before == told()
+
+
+def test_a_node_that_takes_nothing() -> None:
+    bare = {"outputs": {"artifacts": {"model": {"artifacts": [{"uri": "s3://b/m"}]}}}}
+    local = to_tfx(bare, {}, {"artifacts": {"model": MODEL}}, "/pod")
+    assert local["inputs"] == {"artifacts": {}}
+    assert local["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"] == "/pod/s3/b/m"
+
+
+def test_the_answer_has_the_addresses_back() -> None:
+    made = {
+        "artifacts": {
+            "pushed_model": {
+                "artifacts": [
+                    {
+                        "uri": "/pod/s3/b/pushed",
+                        "metadata": {
+                            "pushed": 1.0,
+                            "pushed_destination": "/pod/minio/m/9",
+                            "pushed_version": "9",
+                        },
+                    }
+                ]
+            }
+        }
+    }
+    (answered,) = from_tfx(made, "/pod")["artifacts"]["pushed_model"]["artifacts"]
+    assert answered == {
+        "uri": "s3://b/pushed",
+        "metadata": {
+            "pushed": 1.0,
+            "pushed_destination": "minio://m/9",
+            "pushed_version": "9",
+        },
+    }
+
+
+def test_where_a_node_pushes() -> None:
+    assert push_destination(told()) == "minio://m/p/q"
+    for value in ("/models/pneumonia", '{"filesystem": {"base_directory": "/models/p"}}'):
+        given = {"inputs": {"parameterValues": {"push_destination": value}}}
+        assert push_destination(given) is None
+    assert push_destination({"inputs": {}}) is None
+
+
+def test_why_nothing_is_pushed() -> None:
+    def judged(blessed: float) -> dict[str, Any]:
+        blessing = {"artifacts": [{"metadata": {"blessed": blessed}}]}
+        return {"inputs": {"artifacts": {"model_blessing": blessing}}}
+
+    def answered(pushed: float) -> dict[str, Any]:
+        return {"artifacts": {"pushed_model": {"artifacts": [{"metadata": {"pushed": pushed}}]}}}
+
+    assert refusal(answered(1.0), judged(1.0)) is None
+    assert refusal(answered(0.0), judged(0.0)) == "the gate refused the model"
+    assert refusal(answered(0.0), judged(1.0)) == "the model failed the check of its serving"
+    assert refusal({"artifacts": {"model": {}}}, judged(0.0)) is None

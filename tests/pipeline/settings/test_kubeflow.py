@@ -1,0 +1,43 @@
+import pytest
+
+from components.shared.errors import InputError
+from pipeline.config import load_config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "kubeflow.data=/home/me/films",
+            "The setting kubeflow.data is '/home/me/films': input should be pvc://CLAIM[/PATH].",
+        ),
+        (
+            "kubeflow.push=gs://bucket",
+            "The setting kubeflow.push is 'gs://bucket': input should be pvc://CLAIM[/PATH], "
+            "s3://BUCKET[/PATH] or minio://BUCKET[/PATH].",
+        ),
+        (
+            "kubeflow.data=pvc://claim/../etc",
+            "The setting kubeflow.data is 'pvc://claim/../etc': input should be pvc://CLAIM[/PATH].",
+        ),
+        (
+            "kubeflow.nodes.Trainr.gpus=1",
+            "The setting kubeflow.nodes.Trainr is unknown (did you mean Trainer? allowed here: "
+            "ChestXrayExampleGen, SchemaGen, StatisticsGen, ExampleValidator, Transform, Trainer, "
+            "YoudenEvaluator, ServingCheck, Pusher).",
+        ),
+        (
+            "kubeflow.secrets=[{nam: s, env: {A: b}}]",
+            "The setting kubeflow.secrets.0.name is {'nam': 's', 'env': {'A': 'b'}}: field "
+            "required.",
+        ),
+        (
+            "kubeflow.secrets=[{name: s, env: {A: b}, keys: c}]",
+            "The setting kubeflow.secrets.0.keys is unknown (allowed here: name, env).",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_used(override: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config("default", [override])
+    assert str(caught.value) == message

@@ -1,0 +1,287 @@
+"""The client against servers written from TensorFlow Serving's documentation."""
+
+import base64
+import csv
+import json
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from components.shared.errors import InputError
+from pipeline.cli import main
+from serving.client import servers
+from serving.client.client import Client
+from serving.client.errors import FilmError, ServerError
+from support.dicom_files import EIGHT, dicom
+
+THRESHOLD = 0.5
+
+
+def png(level: int) -> bytes:
+    return bytes(cv2.imencode(".png", np.full((4, 6), level, np.uint8))[1])
+
+
+def mean(film: bytes) -> float:
+    """The stand-in for a net: the mean grey level, 0 to 1."""
+    picture = cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise ValueError("row 0 is no image")
+    return float(picture.mean()) / 255
+
+
+def answer(film: bytes) -> dict[str, Any]:
+    probability = mean(film)
+    label = "PNEUMONIA" if probability >= THRESHOLD else "NORMAL"
+    return {
+        "probability": probability,
+        "threshold": THRESHOLD,
+        "label": label,
+        "model_version": "7",
+    }
+
+
+class Rest(BaseHTTPRequestHandler):
+    """POST /v1/models/NAME:predict in the row format; `refusals` are answered first."""
+
+    refusals: list[tuple[int, bytes]] = []
+    seen: list[tuple[str, str | None]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.seen.append((self.path, self.headers["Authorization"]))
+        if self.refusals:
+            self.reply(*self.refusals.pop())
+            return
+        assert body["signature_name"] == "serving_default"
+        ((row,),) = ([instance["image_bytes"] for instance in body["instances"]],)
+        try:
+            self.reply(
+                200, json.dumps({"predictions": [answer(base64.b64decode(row["b64"]))]}).encode()
+            )
+        except ValueError as error:
+            self.reply(400, json.dumps({"error": str(error)}).encode())
+
+    def reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def rest(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(servers, "_BACKOFF_S", 0.01)
+    Rest.refusals, Rest.seen = [], []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Rest)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+class Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def Predict(self, request: Any, context: Any) -> Any:
+        assert request.model_spec.name == "pneumonia"
+        assert request.model_spec.signature_name == "serving_default"
+        (film,) = tf.make_ndarray(request.inputs["image_bytes"])
+        response = predict_pb2.PredictResponse()
+        try:
+            found = answer(film)
+        except ValueError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        for name, value in found.items():
+            response.outputs[name].CopyFrom(tf.make_tensor_proto([value]))
+        return response
+
+
+@pytest.fixture
+def over_grpc() -> Iterator[str]:
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Grpc(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"grpc://127.0.0.1:{port}"
+    server.stop(None)
+
+
+class Model(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        probability = tf.map_fn(
+            lambda film: tf.reduce_mean(tf.cast(tf.io.decode_png(film, 1), tf.float32)) / 255.0,
+            image_bytes,
+            fn_output_signature=tf.float32,
+        )
+        return {
+            "probability": probability,
+            "threshold": tf.fill(tf.shape(probability), THRESHOLD),
+            "label": tf.where(probability >= THRESHOLD, "PNEUMONIA", "NORMAL"),
+            "model_version": tf.fill(tf.shape(probability), "7"),
+        }
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "pneumonia"
+    model = Model()
+    (folder / "9").mkdir(parents=True)  # older, by number and not by letters
+    tf.saved_model.save(model, str(folder / "10"), signatures={"serving_default": model.serve})
+    return folder
+
+
+def test_rest_grpc_and_the_folder_agree(rest: str, over_grpc: str, pushed: Path) -> None:
+    for server in (
+        servers.connect(rest),
+        servers.connect(over_grpc),
+        servers.LocalModel(pushed),
+        servers.LocalModel(pushed / "10"),
+    ):
+        for level, label in ((51, "NORMAL"), (204, "PNEUMONIA")):
+            found = server.ask(png(level))
+            assert found.probability == pytest.approx(level / 255, abs=1e-6)
+            assert found.threshold == THRESHOLD
+            assert found.label == label
+            assert found.model_version == "7"
+        with pytest.raises(FilmError):
+            server.ask(b"no image")
+    assert {path for path, _ in Rest.seen} == {"/v1/models/pneumonia:predict"}
+
+
+def test_another_model_and_version_by_its_path(rest: str) -> None:
+    servers.connect(f"{rest}/v1/models/chest/versions/3").ask(png(1))
+    assert Rest.seen == [("/v1/models/chest/versions/3:predict", None)]
+
+
+def test_a_busy_server_is_asked_again(rest: str) -> None:
+    Rest.refusals = [(503, b""), (429, b""), (502, b"")]
+    assert servers.connect(rest).ask(png(255)).probability == 1.0
+    assert len(Rest.seen) == 4
+
+
+def test_a_server_that_stays_busy_is_an_error(rest: str) -> None:
+    Rest.refusals = [(503, b'{"error": "too busy"}')] * 9
+    with pytest.raises(ServerError, match="503: too busy"):
+        servers.connect(rest).ask(png(255))
+    assert len(Rest.seen) == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (404, b'{"error": "Servable not found"}', "answers 404: Servable not found"),
+        (401, b"<html>", "answers 401: <html>"),
+        (200, b"[]", "answers otherwise"),
+        (200, b'{"predictions": [{"probability": 1}]}', "answers otherwise"),
+    ],
+)
+def test_what_no_retry_mends_is_asked_once(
+    rest: str, status: int, body: bytes, reason: str
+) -> None:
+    Rest.refusals = [(status, body)]
+    with pytest.raises(ServerError, match=reason):
+        servers.connect(rest).ask(png(255))
+    assert len(Rest.seen) == 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "grpc://127.0.0.1:1"])
+def test_nobody_there(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "_BACKOFF_S", 0.01)
+    with pytest.raises(ServerError, match=url):
+        servers.connect(url, timeout_s=20).ask(png(1))
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8501", "ftp://host", "http://", ""])
+def test_no_address(url: str) -> None:
+    with pytest.raises(InputError, match="is neither http"):
+        servers.connect(url)
+
+
+def test_many_films_come_in_their_order(rest: str, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{level}.png" for level in range(0, 256, 5)]
+    for path in paths:
+        path.write_bytes(png(int(path.stem)))
+    steps: list[int] = []
+    readings = list(Client(servers.connect(rest), 8).read_all(paths, lambda: steps.append(1)))
+    assert [reading.path for reading in readings] == paths
+    assert [round(255 * reading.answer.probability) for reading in readings if reading.answer] == [
+        int(path.stem) for path in paths
+    ]
+    assert len(steps) == len(paths)
+
+
+def test_predict_writes_what_it_shows_and_names_what_failed(
+    rest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXR_TOKEN", "secret")
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(png(204))
+    Path("b.dcm").write_bytes(dicom(EIGHT))
+    Path("c.jpg").write_bytes(b"\xff\xd8\xff broken")
+    Path("d.png").write_bytes(b"text")
+    files = ["--csv", "out.csv", "--json", "out.json"]
+    status = main(["predict", "a.png", "b.dcm", "c.jpg", "d.png", *files, "--server", rest])
+    shown = capsys.readouterr()
+    assert status == 2
+    assert "PNEUMONIA" in shown.out
+    assert "not a medical device" in shown.out
+    assert "cxr: c.jpg was refused by the server: row 0 is no image." in shown.err
+    assert "cxr: d.png is neither JPEG, PNG nor DICOM." in shown.err
+    assert "secret" not in shown.out + shown.err
+    assert {token for _, token in Rest.seen} == {"Bearer secret"}
+    with open("out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["a.png", "b.dcm", "c.jpg", "d.png"]
+    assert float(rows[0]["probability"]) == pytest.approx(0.8)
+    assert float(rows[1]["probability"]) == pytest.approx(EIGHT.mean() / 255)
+    assert rows[0]["model_version"] == "7"
+    assert rows[0]["error"] == rows[3]["label"] == ""
+    films = json.loads(Path("out.json").read_text())["films"]
+    assert films[0]["label"] == "PNEUMONIA"
+    assert films[2]["probability"] is None
+
+
+def test_predict_with_a_folder_of_versions(pushed: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(51))
+    output = tmp_path / "out.json"
+    assert main(["predict", str(tmp_path), "--model", str(pushed), "--json", str(output)]) == 0
+    assert json.loads(output.read_text())["films"][0]["label"] == "NORMAL"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["none.png"], "none.png does not exist"),
+        (["a.png", "--model", "nowhere"], "--model nowhere holds no SavedModel"),
+        (["a.png", "--server", "host"], "--server host is neither"),
+        (["a.png", "--concurrency", "0"], "--concurrency is 0"),
+        (["a.png", "--csv", "no/out.csv"], "no/out.csv cannot be written"),
+        (["a.png", "--server", "http://127.0.0.1:1"], "does not answer"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    arguments: list[str],
+    reason: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(servers, "_BACKOFF_S", 0.01)
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(png(1))
+    assert main(["predict", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1

@@ -1,0 +1,90 @@
+"""What a run has pushed, served: the evaluator's probabilities, by every way to ask."""
+
+import base64
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import requests
+import tensorflow as tf
+from conftest import FinishedRun
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from support.served_model import Address, serving
+
+FILMS = 8
+
+
+@pytest.fixture(scope="module")
+def films(finished_run: FinishedRun) -> dict[bytes, float]:
+    """Films of the test split, and the evaluator's probability of each."""
+    evaluation = Path(finished_run.nodes["YoudenEvaluator"].output("evaluation").uri)
+    with (evaluation / "predictions.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    return {
+        (finished_run.data / row["file_name"]).read_bytes(): float(row["probability"])
+        for row in rows[:: len(rows) // FILMS]
+    }
+
+
+def example(film: bytes) -> bytes:
+    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[film]))
+    features = tf.train.Features(feature={"image": value})
+    return bytes(tf.train.Example(features=features).SerializeToString())
+
+
+def by_rest(address: Address, signature: str, name: str, values: list[bytes]) -> list[list[float]]:
+    """Asks in both formats."""
+    url = f"{address.http}/v1/models/pneumonia:predict"
+    encoded = [{"b64": base64.b64encode(value).decode()} for value in values]
+
+    def ask(content: dict[str, Any]) -> Any:
+        body = json.dumps({"signature_name": signature, **content})
+        return requests.post(url, body, timeout=60).json()
+
+    rows = ask({"instances": [{name: value} for value in encoded]})["predictions"]
+    return [
+        [row["probability"] for row in rows],
+        ask({"inputs": {name: encoded}})["outputs"]["probability"],
+    ]
+
+
+def by_grpc(address: Address, signature: str, name: str, values: list[bytes]) -> list[float]:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "pneumonia"
+    request.model_spec.signature_name = signature
+    request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+    with grpc.insecure_channel(address.grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        return list(tf.make_ndarray(stub.Predict(request, timeout=60).outputs["probability"]))
+
+
+def test_the_evaluators_probabilities(
+    finished_run: FinishedRun, films: dict[bytes, float], tmp_path: Path
+) -> None:
+    expected = pytest.approx(list(films.values()), abs=1e-4)
+    version = finished_run.metrics["pushed_version"]
+    # Alone: later runs may have pushed others.
+    model = tmp_path / "pneumonia"
+    model.mkdir()
+    (model / version).symlink_to(finished_run.output / "serving_model" / "pneumonia" / version)
+    with serving(model) as address:
+        for signature, name, values in (
+            ("serving_default", "image_bytes", list(films)),
+            ("serving_examples", "examples", [example(film) for film in films]),
+            ("explain", "image_bytes", list(films)),
+        ):
+            for found in by_rest(address, signature, name, values):
+                assert found == expected
+            assert by_grpc(address, signature, name, values) == expected
+        readings = [
+            requests.post(f"{address.http}/readings", film, timeout=60).json() for film in films
+        ]
+        assert [reading["probability"] for reading in readings] == expected
+        assert {reading["model_version"] for reading in readings} == {version}
+        assert requests.get(f"{address.http}/about", timeout=30).json()["threshold"] == (
+            pytest.approx(finished_run.metrics["threshold"], abs=1e-6)
+        )
