@@ -2,12 +2,13 @@
 # make test   set everything up, then the test suite
 # make check  lint, format and types
 # make bench  speed beside the plain way; needs DATA= and BACKBONE=, a Keras model file
+# make pictures  the README's pictures, of a finished run, RUN=, that pushed a model; needs chromium
 # make lock   resolve the dependencies of setup.py again
 # make image  the container image, by Docker; IMAGE= names it, GPU=1 puts CUDA's libraries into it
 # make test-image  the image, the test suite in it, the compiled pipeline in containers of it
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run test check bench lock image test-image
+.PHONY: run test check bench pictures lock image test-image
 
 CONFIG ?= $(if $(DATA),default,demo)
 OUTPUT ?= runs/$(CONFIG)
@@ -33,6 +34,10 @@ bench: OUTPUT := runs/bench
 bench: $(READY)
 	@test -n '$(DATA)' -a -n '$(BACKBONE)' || { echo "make bench needs DATA=, the data set's folder, and BACKBONE=, a Keras model file; got DATA=$(DATA) BACKBONE=$(BACKBONE)." >&2; exit 2; }
 	$(PY) -m bench.speed --data '$(DATA)' --backbone '$(BACKBONE)' --output '$(OUTPUT)'
+
+RUN ?= runs/demo
+pictures: $(READY)
+	$(PY) -m bench.pictures --run '$(RUN)' --output docs/pictures
 
 # uv finds python3.10 (pyenv answers through .python-version) or downloads one.
 $(READY): requirements/lock.txt setup.py .uv/bin/uv
