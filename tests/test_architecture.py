@@ -1,4 +1,4 @@
-"""Who may import whom; the folders' own words are in the README."""
+"""Who may import whom; docs/architecture.md says what each room is for."""
 
 import ast
 from collections.abc import Iterator
