@@ -36,7 +36,10 @@ REPORT_PICTURE, PAGE_PICTURE = "report.png", "page.png"
 _WIDTH, _HEIGHT = 1280, 800
 _SEED = 7
 _SECONDS = 60.0
-_FLAGS = ("--headless", "--no-sandbox", "--hide-scrollbars", "--remote-debugging-port=0")
+_FLAGS = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --hide-scrollbars --remote-debugging-port=0"
+)
 # The film is read; it is open, with a heat map; that lies over what the net saw.
 _READ = "document.querySelector('#progress').textContent.startsWith('1 of 1 done')"
 _OPEN = "document.querySelector('#rows button').click()"
@@ -114,7 +117,7 @@ def browser() -> Iterator[Browser]:
     if program is None:
         raise InputError("There is no chromium on the PATH: install it to make pictures.")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = [program, *_FLAGS.split(), f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         socket = None
         try:
