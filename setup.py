@@ -99,6 +99,8 @@ setup(
         "uvicorn>=0.54",
         "h11>=0.16",
         "prometheus-client>=0.22",
+        # The command line.
+        "click>=8.2",
         # Progress bars and tables.
         "rich>=13",
         # The report: figures and page.

@@ -8,18 +8,19 @@ import tensorflow as tf
 
 from components.shared.errors import InputError
 from components.shared.features import FILE_NAME, LABEL
+from components.shared.nodes import EVALUATOR, EXAMPLE_GEN, TRANSFORM
 from components.shared.versions import latest_version
 
 
 def examples(run: Path, split: str) -> Iterator[bytes]:
     """Yields the serialized Examples that ChestXrayExampleGen wrote of a split, see `_files`."""
-    files = _files(run, "ChestXrayExampleGen", "examples", split)
+    files = _files(run, EXAMPLE_GEN, "examples", split)
     yield from tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
 
 
 def transformed_files(run: Path, split: str) -> list[str]:
     """Returns the files of Examples that Transform wrote of a split, see `_files`."""
-    return _files(run, "Transform", "transformed_examples", split)
+    return _files(run, TRANSFORM, "transformed_examples", split)
 
 
 def _files(run: Path, node: str, key: str, split: str) -> list[str]:
@@ -36,7 +37,7 @@ def _files(run: Path, node: str, key: str, split: str) -> list[str]:
 
 def predictions(run: Path, split: str) -> list[dict[str, str]]:
     """Returns the rows of the evaluator's last predictions.csv that are of a split."""
-    paths = run.glob("artifacts/YoudenEvaluator/evaluation/*/predictions.csv")
+    paths = run.glob(f"artifacts/{EVALUATOR}/evaluation/*/predictions.csv")
     with open(
         max(paths, key=lambda path: int(path.parent.name)), encoding="utf-8", newline=""
     ) as file:

@@ -20,12 +20,14 @@ from typing import Any
 
 import cv2
 
+from components.shared.nodes import EXAMPLE_GEN, STATISTICS_GEN, TRANSFORM
+
 # As large as the films of the public set are on average.
 _WIDTH = 1300
 _FEW, _MANY = 120, 480
 _TINY = 64
 _SIDE = 256
-_IMAGE_NODES = ("ChestXrayExampleGen", "StatisticsGen", "Transform")
+_IMAGE_NODES = (EXAMPLE_GEN, STATISTICS_GEN, TRANSFORM)
 # A net too small to count, and a gate that lets everything through.
 _SMALL = (
     "--config=demo --set=trainer.epochs=1 --set=trainer.backbone=none --set=trainer.views=1 "
@@ -165,7 +167,7 @@ def tables(found: dict[str, Any]) -> str:
     ours, plain = found["recipe"]["pipeline"], found["recipe"]["plain"]
     forward, tuning = found["net"]["forward"], found["net"]["tuning"]
     per_film, opencv = found["ingest"]["seconds_per_film"], found["ingest"]["opencv"]
-    image = per_film["ChestXrayExampleGen"] + per_film["Transform"]
+    image = per_film[EXAMPLE_GEN] + per_film[TRANSFORM]
     idle = found["overhead"]
     start = idle["seconds"] - sum(idle["timings"].values())
     computed = {**found["machine"], "training computes in": found["net"]["precision"]}

@@ -8,7 +8,6 @@ it says that the pipeline works, and nothing about patients.
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.shared.errors import InputError
+from components.shared.files import replace_folder
 
 Finding = Literal["normal", "bacteria", "virus"]
 Plane = npt.NDArray[np.float32]  # [H, W]
@@ -82,9 +82,7 @@ def _write(folder: Path, seed: int, films: Mapping[str, Mapping[Finding, int]]) 
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
+        replace_folder(folder, new, old)
 
 
 def _is_written(folder: Path, seed: int) -> bool:

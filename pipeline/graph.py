@@ -5,7 +5,7 @@ import os
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
-from tfx.v1.components import ExampleValidator, StatisticsGen, Transform
+from tfx.v1.components import ExampleValidator, StatisticsGen
 
 from components.evaluator.component import YoudenEvaluator
 from components.evaluator.settings import RunSettings as EvaluatorSettings
@@ -13,15 +13,16 @@ from components.example_gen.component import ChestXrayExampleGen
 from components.example_gen.settings import RunSettings as ExampleGenSettings
 from components.example_validator.component import CuratedSchemaGen, StoppingExampleValidator
 from components.pusher.component import WholeVersionPusher
+from components.reporter.component import Reporter
 from components.serving_check.component import ServingCheck
+from components.shared.nodes import EXAMPLE_VALIDATOR, PUSHER, SCHEMA_GEN, TRAINER, TRANSFORM
 from components.trainer.component import BackboneTrainer
 from components.trainer.settings import RunSettings as TrainerSettings
+from components.transform.component import ProjectTransform
 from pipeline.config import Config
 from pipeline.runners.beam import beam_args
 
 NAME = "chest-xray-pneumonia"
-TRAINER = "Trainer"
-PUSHER = "Pusher"
 # Code that nodes import by name, so that it need not travel with the pipeline.
 PREPROCESSING_FN = "components.transform.preprocessing.preprocessing_fn"
 RUN_FN = "components.trainer.run_fn.run_fn"
@@ -46,10 +47,10 @@ def create_pipeline(
         metadata_connection: of MLMD, for runners that keep it themselves.
 
     Returns:
-        The graph from films to a pushed model.
+        The graph from films to a pushed model and the report.
     """
     example_gen = ChestXrayExampleGen(data, example_gen_settings(config))
-    schema_gen = CuratedSchemaGen(schema_file=SCHEMA_FILE).with_id("SchemaGen")
+    schema_gen = CuratedSchemaGen(schema_file=SCHEMA_FILE).with_id(SCHEMA_GEN)
     # The schema tells the statistics that `image` is no word to count.
     statistics_gen = StatisticsGen(
         examples=example_gen.outputs["examples"], schema=schema_gen.outputs["schema"]
@@ -57,15 +58,15 @@ def create_pipeline(
     stop = config.example_validator.stop_on_anomalies
     validator = (StoppingExampleValidator if stop else ExampleValidator)(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
-    ).with_id("ExampleValidator")
-    transform = Transform(
+    ).with_id(EXAMPLE_VALIDATOR)
+    transform = ProjectTransform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=PREPROCESSING_FN,
         custom_config=config.transform.model_dump(),
         # Statistics of PNG bytes tell nothing.
         disable_statistics=True,
-    )
+    ).with_id(TRANSFORM)
     # Nothing passes from one to the other, but data that are refused are not to be transformed.
     transform.add_upstream_node(validator)
     trainer = BackboneTrainer(
@@ -94,6 +95,15 @@ def create_pipeline(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=push_destination)
         ),
     ).with_id(PUSHER)
+    reporter = Reporter(
+        examples=example_gen.outputs["examples"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["infra_blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        config=config.model_dump_json(),
+    )
     return Pipeline(
         pipeline_name=NAME,
         pipeline_root=pipeline_root,
@@ -107,6 +117,7 @@ def create_pipeline(
             evaluator,
             serving_check,
             pusher,
+            reporter,
         ],
         enable_cache=True,
         metadata_connection_config=metadata_connection,

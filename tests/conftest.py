@@ -19,19 +19,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 MakeData = Callable[[Layout], Path]
 
-# The pipeline's, in the order in which they run.
-NODES = [
-    "ChestXrayExampleGen",
-    "SchemaGen",
-    "StatisticsGen",
-    "ExampleValidator",
-    "Transform",
-    "Trainer",
-    "YoudenEvaluator",
-    "ServingCheck",
-    "Pusher",
-]
-
 TINY_LAYOUT = {
     "train": {"NORMAL": 24, "PNEUMONIA": 40},
     "val": {"NORMAL": 2, "PNEUMONIA": 2},
@@ -97,7 +84,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     (data / "train" / "NORMAL" / "broken.jpeg").write_bytes(b"no film")
     output = folder / "run"
     status = cxr_run(data, output)
-    from pipeline.lineage import latest_run
+    from components.shared.lineage import latest_run
 
     return FinishedRun(
         data,

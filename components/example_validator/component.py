@@ -43,3 +43,4 @@ class StoppingExampleValidator(ExampleValidator):
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.StoppingExecutor)
+    DRIVER_CLASS = PropertiesDriver

@@ -11,7 +11,7 @@ from typing import Any
 from components.reporter.content import Content
 from components.reporter.render import render
 from components.shared.errors import InputError
-from components.shared.files import replace
+from components.shared.files import replace, replacing
 from components.shared.run_folder import METRICS_FILE, REPORT_FILE, RunFolder
 
 # Written last: where it is, the rest is whole.
@@ -19,11 +19,11 @@ CONTENT_FILE = "content.json"
 _PICTURES = "errors"
 
 
-def save(folder: RunFolder, content: Content) -> None:
+def save(report: Path, content: Content) -> None:
     """Writes metrics, pictures, report and content of a run that has ended.
 
     Args:
-        folder: of the run.
+        report: the report's folder.
         content: what came of it; what is not a finite number is written as null.
     """
     fields = {
@@ -32,16 +32,33 @@ def save(folder: RunFolder, content: Content) -> None:
         if field.name != "pictures"
     }
     # A run that is cut here has no content that does not match its pictures.
-    (folder.report / CONTENT_FILE).unlink(missing_ok=True)
-    replace(folder.report / METRICS_FILE, _json(content.metrics))
-    _write_pictures(folder.report, content.pictures)
-    write_report(folder, content)
-    replace(folder.report / CONTENT_FILE, _json(fields))
+    (report / CONTENT_FILE).unlink(missing_ok=True)
+    replace(report / METRICS_FILE, _json(content.metrics))
+    _write_pictures(report, content.pictures)
+    write_report(report, content)
+    replace(report / CONTENT_FILE, _json(fields))
 
 
-def write_report(folder: RunFolder, content: Content) -> Path:
-    """Writes the page and returns its path."""
-    path = folder.report / REPORT_FILE
+def copy(source: Path, report: Path) -> None:
+    """Copies what `save` has written, and what lies beside it, to another folder.
+
+    Args:
+        source: the report's folder.
+        report: the other one, of which nothing of an earlier report stays.
+    """
+    (report / CONTENT_FILE).unlink(missing_ok=True)
+    shutil.rmtree(report / _PICTURES, ignore_errors=True)
+    if (source / _PICTURES).is_dir():
+        shutil.copytree(source / _PICTURES, report / _PICTURES)
+    names = [path.name for path in source.iterdir() if path.is_file()]
+    for name in sorted(names, key=lambda name: (name == CONTENT_FILE, name)):
+        with replacing(report / name) as part:
+            shutil.copyfile(source / name, part)
+
+
+def write_report(report: Path, content: Content) -> Path:
+    """Writes the page into the report's folder and returns its path."""
+    path = report / REPORT_FILE
     replace(path, render(content))
     return path
 

@@ -5,6 +5,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel_utils, component_spec, standard_artifacts
 
 from components.serving_check import executor
+from components.shared.drivers import PropertiesDriver
 
 
 class ServingCheckSpec(types.ComponentSpec):
@@ -51,6 +52,7 @@ class ServingCheck(base_component.BaseComponent):
 
     SPEC_CLASS = ServingCheckSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+    DRIVER_CLASS = PropertiesDriver
 
     def __init__(
         self,

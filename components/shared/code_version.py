@@ -7,6 +7,7 @@ from pathlib import Path
 
 _DISTRIBUTION = "cxr-pneumonia-pipeline"
 _TIME_LIMIT_S = 10
+_DIRTY = "-dirty"
 
 
 def code_version() -> dict[str, str]:
@@ -20,6 +21,14 @@ def code_version() -> dict[str, str]:
     if commit:
         found["commit"] = commit
     return found
+
+
+def cache_key() -> str:
+    """Returns what results in a cache belong to: the package's version and the commit.
+
+    Uncommitted changes do not count, or no result would outlive the next edit of a comment.
+    """
+    return " ".join(part.removesuffix(_DIRTY) for part in code_version().values())
 
 
 def _commit(file: Path) -> str | None:

@@ -9,26 +9,33 @@ from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
+from components.shared.code_version import cache_key
+
+CODE_KEY = "code_version"
+
 
 class PropertiesDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     """Adds properties to an execution before its cache key is made.
 
-    So the state of what lies outside the pipeline (files, pushed versions) counts in the key.
+    So the version of the project's code, which TFX does not see, and the state of what lies outside
+    the pipeline (files, pushed versions) count in the key.
     """
 
-    def __init__(self, metadata_handle: object) -> None:
-        """Takes the handle that TFX gives to drivers; it is not used."""
+    def __init__(self, metadata_handle: Any) -> None:
+        """Takes MLMD's handle, which is closed but within a `with` block."""
         base_driver.BaseDriver.__init__(self, metadata_handle)
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
+        self.metadata_handle = metadata_handle
 
     def extra_properties(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, Any]:
-        """Returns the properties to add."""
-        raise NotImplementedError
+        """Returns the properties to add to the code's version."""
+        return {}
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Returns the execution's properties and the added ones."""
         properties = {
             **execution_info.exec_properties,
+            CODE_KEY: cache_key(),
             **self.extra_properties(execution_info),
         }
         result = driver_output_pb2.DriverOutput()

@@ -27,7 +27,7 @@ def strategy_for(distribution: str) -> tf.distribute.Strategy:
     if not os.environ.get("TF_CONFIG"):
         raise InputError(
             "trainer.distribution is 'multi_worker', but the environment has no TF_CONFIG that "
-            "names the workers: let each of them run python -m pipeline.runners.train_worker."
+            "names the workers: let each of them run cxr train-worker."
         )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()

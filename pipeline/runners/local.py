@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from absl import logging as absl_logging
 from tfx.dsl.compiler.compiler import Compiler
@@ -13,21 +12,14 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.example_gen import files
+from components.shared.files import replace
+from components.shared.nodes import PUSHER, TRAINER
 from components.shared.run_folder import RunFolder
 from components.shared.versions import latest_version
 from components.trainer.backbone import check_backbone
 from pipeline.config import Config
-from pipeline.graph import PUSHER, TRAINER, create_pipeline
+from pipeline.graph import create_pipeline
 from pipeline.runners import beam
-
-
-@dataclass
-class NodeTimes:
-    """Seconds per node of one run, and which came from the cache."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    cached: list[str] = field(default_factory=list)
-
 
 # Called with the node's name and, at its end, its seconds and whether it came from the cache.
 OnStart = Callable[[str], None]
@@ -42,7 +34,6 @@ class _NodeWatch(logging.Handler):
         self._on_start, self._on_end = on_start, on_end
         self._started = 0.0
         self._cached = False
-        self.times = NodeTimes()
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.msg == "Component %s is running.":
@@ -52,11 +43,7 @@ class _NodeWatch(logging.Handler):
             self._cached = True
         elif record.msg == "Component %s is finished.":
             node = str(record.args[0])  # type: ignore[index]
-            seconds = time.monotonic() - self._started
-            self.times.seconds[node] = seconds
-            if self._cached:
-                self.times.cached.append(node)
-            self._on_end(node, seconds, self._cached)
+            self._on_end(node, time.monotonic() - self._started, self._cached)
 
 
 def check_before(config: Config, data: str) -> None:
@@ -72,7 +59,7 @@ def check_before(config: Config, data: str) -> None:
 
 def run_pipeline(
     config: Config, data: str, folder: RunFolder, on_start: OnStart, on_end: OnEnd
-) -> NodeTimes:
+) -> None:
     """Runs the pipeline in this process.
 
     Args:
@@ -82,15 +69,12 @@ def run_pipeline(
         on_start: called as each node begins.
         on_end: called as each node ends.
 
-    Returns:
-        The seconds of each node.
-
     Raises:
         InputError: the data or a setting cannot be used.
     """
     serving_model = str(folder.serving_model(config.pusher.model_name))
     pipeline = _create(config, data, folder)
-    folder.config.write_text(config.to_yaml(), encoding="utf-8")
+    replace(folder.config, config.to_yaml())
     beam.put_python_first()
     watch = _NodeWatch(on_start, on_end)
     absl_logging.set_verbosity(absl_logging.INFO)
@@ -100,7 +84,6 @@ def run_pipeline(
         LocalDagRunner().run_with_ir(_compile(pipeline, serving_model))
     finally:
         logger.removeHandler(watch)
-    return watch.times
 
 
 def run_trainer(config: Config, folder: RunFolder) -> None:

@@ -31,6 +31,7 @@ class NodesConfig(Section):
     YoudenEvaluator: NodeConfig = NodeConfig()
     ServingCheck: NodeConfig = NodeConfig()
     Pusher: NodeConfig = NodeConfig()
+    Reporter: NodeConfig = NodeConfig()
 
     def of(self, node: str) -> NodeConfig:
         """Returns the section of a node."""

@@ -1,6 +1,5 @@
 """`cxr predict`: films in, a table out."""
 
-import argparse
 import csv
 import io
 import json
@@ -35,32 +34,48 @@ _COLUMNS = ("file", PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, "error")
 _MANY = 10
 
 
-def run(options: argparse.Namespace) -> bool:
+def run(
+    films: Sequence[str],
+    *,
+    server: str | None,
+    model: Path | None,
+    csv_file: Path | None,
+    json_file: Path | None,
+    concurrency: int,
+) -> bool:
     """Asks for the films, shows and writes the answers; returns whether all films have one.
+
+    Args:
+        films: files, folders and patterns.
+        server: URL of a model server; None: the default one, where there is no `model`.
+        model: folder of a pushed model, to be run here.
+        csv_file: where the answers go; None: nowhere.
+        json_file: where the answers go; None: nowhere.
+        concurrency: requests at once.
 
     Raises:
         InputError: a file or a setting cannot be used, or the server cannot.
     """
-    if not 1 <= options.concurrency <= 64:
-        raise InputError(f"--concurrency is {options.concurrency}: it should be 1 to 64.")
-    for path in filter(None, (options.csv, options.json)):
+    if not 1 <= concurrency <= 64:
+        raise InputError(f"--concurrency is {concurrency}: it should be 1 to 64.")
+    for path in filter(None, (csv_file, json_file)):
         if not path.parent.is_dir():
             raise InputError(f"{path} cannot be written: {path.parent} is no folder.")
-    paths = find_films(options.films)
-    server: Server = (
-        LocalModel(options.model)
-        if options.model
-        else connect(options.server or DEFAULT_SERVER, os.environ.get(TOKEN_VARIABLE))
+    paths = find_films(films)
+    asked: Server = (
+        LocalModel(model)
+        if model
+        else connect(server or DEFAULT_SERVER, os.environ.get(TOKEN_VARIABLE))
     )
     try:
-        readings = _read(Client(server, options.concurrency), paths)
+        readings = _read(Client(asked, concurrency), paths)
     except ServerError as error:
         raise InputError(str(error)) from error
     _show(readings)
-    if options.csv:
-        _write(options.csv, as_csv(readings))
-    if options.json:
-        _write(options.json, as_json(readings))
+    if csv_file:
+        _write(csv_file, as_csv(readings))
+    if json_file:
+        _write(json_file, as_json(readings))
     failed = [reading for reading in readings if reading.error]
     for reading in failed:
         print(f"cxr: {reading.path} {reading.error}.", file=sys.stderr)

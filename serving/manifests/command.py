@@ -1,6 +1,5 @@
 """`cxr kubeflow serving`: a run's model in, manifests out."""
 
-import argparse
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,13 +17,27 @@ _BASE = Path(__file__).with_name("templates")
 _MARK = "# Rendered by `cxr kubeflow serving`, which overwrites it when it is run again.\n"
 
 
-def run(options: argparse.Namespace) -> None:
+def run(
+    run_folder: Path,
+    output: Path,
+    *,
+    canary: str | None,
+    storage: str | None,
+    namespace: str | None,
+) -> None:
     """Writes the manifests and says what they serve.
+
+    Args:
+        run_folder: of a run that has pushed a model.
+        output: folder of the manifests.
+        canary: a version to be tried beside the stable one.
+        storage: where a cluster has the model's versions; None: a claim, which is among them.
+        namespace: of the objects.
 
     Raises:
         InputError: there is no pushed model, a setting cannot be used, or a file is in the way.
     """
-    folder, output = RunFolder(options.run.resolve()), options.output.resolve()
+    folder, output = RunFolder(run_folder.resolve()), output.resolve()
     name = _model_name(folder)
     versions = folder.versions(name)
     if not versions:
@@ -34,10 +47,10 @@ def run(options: argparse.Namespace) -> None:
         )
     serving = Serving(
         name,
-        choose(versions, options.canary),
+        choose(versions, canary),
         os.path.relpath(folder.serving_model(name), output),
-        options.storage,
-        options.namespace,
+        storage,
+        namespace,
     )
     base = _base()
     files = {path: _MARK + text for path, text in render(base, serving).items()}

@@ -1,6 +1,5 @@
 """`cxr serve`."""
 
-import argparse
 import logging
 import os
 from collections.abc import Mapping
@@ -19,14 +18,19 @@ _OPEN_HINT = (
 )
 
 
-def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
+def run(model: Path, address: Address, backend: str, environment: Mapping[str, str]) -> None:
     """Serves the model until a signal; with TensorFlow Serving, in place of this process.
+
+    Args:
+        model: folder of the model's versions.
+        address: to listen on.
+        backend: `auto`, `tf-serving`, `docker` or `embedded`.
+        environment: of the process; may hold a token.
 
     Raises:
         InputError: a setting cannot be used.
     """
-    model = _model_folder(options.model)
-    address = Address(options.host, options.port, options.grpc_port)
+    model = _model_folder(model)
     for option, port in (("--port", address.port), ("--grpc-port", address.grpc_port)):
         if not 0 <= port <= 65535:
             raise InputError(f"{option} is {port}: it should be 0 to 65535.")
@@ -38,7 +42,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
             f"--host {address.host} can be reached by others: give a token, in the environment "
             f"variable {TOKEN_VARIABLE}."
         )
-    backend = backends.choose(options.backend, bool(token) or not address.is_loopback)
+    backend = backends.choose(backend, bool(token) or not address.is_loopback)
     if backend != backends.EMBEDDED:
         _replace_process(backend, model, address)
     _serve(model, address, token or None)

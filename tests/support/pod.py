@@ -56,14 +56,10 @@ def executor_input(
     }
 
 
-def arguments(node: str, told: Message, on_refusal: str = "succeed") -> list[str]:
+def arguments(node: str, told: Message) -> list[str]:
     """Returns the compiled arguments of a node, the ExecutorInput in its place."""
     args = compiled()["deploymentSpec"]["executors"][f"{node}_executor"]["container"]["args"]
-    return [
-        *(json.dumps(told) if argument == "{{$}}" else argument for argument in args),
-        "--on_refusal",
-        on_refusal,
-    ]
+    return [json.dumps(told) if argument == "{{$}}" else argument for argument in args]
 
 
 def output(told: Message) -> Message:

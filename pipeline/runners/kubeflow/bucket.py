@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,14 +31,8 @@ class Versions:
     def __init__(self, uri: str, folder: Path) -> None:
         """Takes the bucket's address of the folder, and the local folder."""
         self._uri, self._folder = uri, folder
-        place = places.parse(uri, places.S3)
-        if place is None:
-            raise InputError(f"The push destination {uri} is neither s3:// nor minio://BUCKET.")
-        self._bucket, self._path = place.root, place.path
-        with self._explained():
-            # Without a region the client does not start, though most stores have none.
-            region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
-            self._client = boto3.client("s3", region_name=region)
+        self._bucket, self._path = _parts(uri)
+        self._client = _client(uri)
 
     def latest(self) -> str:
         """Returns the highest complete version; empty for none."""
@@ -73,7 +68,7 @@ class Versions:
         folder = self._folder / version
         files = [path for path in folder.rglob("*") if path.is_file()]
         sent: list[str] = []
-        with self._explained():
+        with _explained(self._uri):
             try:
                 for path in sorted(files, key=lambda path: (path == folder / _GRAPH, str(path))):
                     key = f"{self._path}/{version}/{path.relative_to(folder).as_posix()}"
@@ -96,7 +91,7 @@ class Versions:
             start = f"{self._path}/{version}/"
             own = [key for key in keys if key.startswith(start)]
             if version.isdigit() and f"{start}{_GRAPH}" not in own:
-                with self._explained():
+                with _explained(self._uri):
                     head = self._client.head_object(Bucket=self._bucket, Key=own[0])
                     if head["Metadata"].get(_PUSHER) == pusher:
                         self._delete(own)
@@ -110,7 +105,7 @@ class Versions:
             self._download(key)
 
     def _keys(self, prefix: str) -> Iterator[str]:
-        with self._explained():
+        with _explained(self._uri):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix.lstrip("/")
             )
@@ -122,14 +117,48 @@ class Versions:
     def _download(self, key: str) -> None:
         path = self._folder / key.removeprefix(f"{self._path}/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._explained():
+        with _explained(self._uri):
             self._client.download_file(self._bucket, key, str(path))
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except _ERRORS as error:
-            raise InputError(
-                f"The push destination {self._uri} cannot be used: {str(error).rstrip('.')}."
-            ) from error
+
+def send_folder(uri: str, folder: Path) -> None:
+    """Sends the files of a folder to a bucket, over what is there.
+
+    Args:
+        uri: the bucket's address of the folder.
+        folder: where the files are.
+
+    Raises:
+        InputError: the bucket cannot be used.
+    """
+    bucket, start = _parts(uri)
+    client = _client(uri)
+    with _explained(uri):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            key = f"{start}/{path.relative_to(folder).as_posix()}"
+            client.upload_file(str(path), bucket, key)
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    """Returns the bucket and the path in it."""
+    place = places.parse(uri, places.S3)
+    if place is None:
+        raise InputError(f"The push destination {uri} is neither s3:// nor minio://BUCKET.")
+    return place.root, place.path
+
+
+def _client(uri: str) -> Any:
+    with _explained(uri):
+        # Without a region the client does not start, though most stores have none.
+        region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        return boto3.client("s3", region_name=region)
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except _ERRORS as error:
+        raise InputError(
+            f"The push destination {uri} cannot be used: {str(error).rstrip('.')}."
+        ) from error

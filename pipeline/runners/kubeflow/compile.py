@@ -12,15 +12,16 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 from tfx.orchestration.pipeline import Pipeline
 
 from components.shared.errors import InputError
+from components.shared.nodes import EXAMPLE_GEN, REPORTER
 from pipeline.config import Config
-from pipeline.graph import PUSHER, create_pipeline
+from pipeline.graph import create_pipeline
 from pipeline.runners.kubeflow.platform import (
-    INGEST,
     PUSHING,
     backbone_path,
     data_path,
     platform_document,
     push_destination,
+    report_destination,
     scratch_path,
 )
 from pipeline.settings.kubeflow import KubeflowConfig, NodeConfig
@@ -60,7 +61,7 @@ def compile_pipeline(config: Config) -> str:
     spec = _specification(pipeline, cluster)
     nodes = sorted(node.id for node in pipeline.components)
     for node in nodes:
-        _complete(spec, node, cluster)
+        _complete(spec, node, config)
     documents = [spec, platform_document(config, nodes)]
     return yaml.safe_dump_all(documents, sort_keys=True, width=100)
 
@@ -96,8 +97,9 @@ def _resources(config: NodeConfig) -> Any:
     return resources
 
 
-def _complete(spec: dict[str, Any], node: str, cluster: KubeflowConfig) -> None:
+def _complete(spec: dict[str, Any], node: str, config: Config) -> None:
     """Adds to a node what TFX does not state."""
+    cluster = config.kubeflow
     container = spec["deploymentSpec"]["executors"][f"{node}_executor"]["container"]
     task = spec["root"]["dag"]["tasks"][node]
     # Of its outputs TFX's node is told the addresses alone; their types are lost on the way.
@@ -106,14 +108,15 @@ def _complete(spec: dict[str, Any], node: str, cluster: KubeflowConfig) -> None:
         "--json_serialized_outputs_spec_args",
         json.dumps(outputs, sort_keys=True),
     ]
-    if node == PUSHER:
-        container["args"] += ["--on_refusal", cluster.on_refusal]
+    if node == REPORTER:
+        reports = report_destination(cluster, config.pusher.model_name)
+        container["args"] += ["--on_refusal", cluster.on_refusal, "--reports", reports]
     if not container.get("resources"):
         container.pop("resources", None)
     if node in PUSHING and cluster.endpoint:
         container["env"] = [{"name": "AWS_ENDPOINT_URL", "value": cluster.endpoint}]
     # Kubeflow's cache knows neither the data set's files nor which version is served.
-    if node in PUSHING or (node == INGEST and not cluster.data_fixed):
+    if node in PUSHING or (node == EXAMPLE_GEN and not cluster.data_fixed):
         task.pop("cachingOptions", None)
     task["retryPolicy"] = {
         "maxRetryCount": cluster.retries,

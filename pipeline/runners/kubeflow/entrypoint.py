@@ -16,12 +16,12 @@ from typing import Any
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
 from components.shared.errors import InputError
+from components.shared.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
+from components.shared.files import replace
 from pipeline import places
 from pipeline.runners.beam import check_endpoint
 from pipeline.runners.kubeflow import executor_input
-from pipeline.runners.kubeflow.bucket import Versions
-
-DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
+from pipeline.runners.kubeflow.bucket import Versions, send_folder
 
 
 def main(arguments: Sequence[str] | None = None, root: str = "/") -> int:
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     # An abbreviation might be one of Beam's arguments, which are the rest.
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--on_refusal", choices=("succeed", "fail"), default="succeed")
+    parser.add_argument("--reports", help="folder, or a bucket's address, that a report goes to")
     parser.add_argument("--executor_class_path", required=True)
     for name in ("invocation", "inputs_spec", "outputs_spec"):
         parser.add_argument(f"--json_serialized_{name}_args", type=json.loads, required=True)
@@ -96,8 +97,31 @@ def _run(options: argparse.Namespace, beam_args: list[str], root: str) -> str | 
     if versions and (version := _pushed_version(made)):
         versions.push(version, _pusher(told))
         print(f"Pushed {destination}/{version}.")
-    output.write_text(json.dumps(executor_input.from_tfx(made, root)), encoding="utf-8")
-    return executor_input.refusal(made, told)
+    if options.reports:
+        report = Path(local["outputs"]["artifacts"][executor_input.REPORT]["artifacts"][0]["uri"])
+        place = f"{options.reports}/{executor_input.report_name(told)}"
+        _leave(report, place)
+        print(f"Report: {place}/report.html")
+    replace(output, json.dumps(executor_input.from_tfx(made, root)))
+    return executor_input.refusal(told, made)
+
+
+def _leave(report: Path, place: str) -> None:
+    """Leaves a report where people find it, which the launcher's folder is not.
+
+    A run that is to fail for its refusal has no other: of a node that fails nothing is kept.
+    """
+    if places.is_remote(place):
+        send_folder(place, report)
+        return
+    # It draws figures too; the other nodes need not wait for what that takes to import.
+    from components.reporter import store
+
+    try:
+        Path(place).mkdir(parents=True, exist_ok=True)
+        store.copy(report, Path(place))
+    except OSError as error:
+        raise InputError(f"The report cannot be written to {place}: {error.strerror}.") from error
 
 
 def _fetch(versions: Versions, told: executor_input.Message, local: executor_input.Message) -> None:

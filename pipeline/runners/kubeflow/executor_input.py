@@ -7,11 +7,13 @@ import copy
 import re
 from typing import Any
 
+from components.shared.nodes import REPORTER
 from pipeline import places
 
 PUSH_DESTINATION = "push_destination"
 PUSHED_MODEL = "pushed_model"
 MODEL = "model"
+REPORT = "report"
 _REMOTE = re.compile(r"(s3|minio)://[^\s\"]+")
 
 Message = dict[str, Any]
@@ -78,15 +80,35 @@ def artifacts_of(side: Message) -> list[Message]:
     return [one for item in side.get("artifacts", {}).values() for one in item["artifacts"]]
 
 
-def refusal(made: Message, told: Message) -> str | None:
-    """Returns why Pusher has not pushed; None where it has, or where the node is another."""
-    pushed = made.get("artifacts", {}).get(PUSHED_MODEL)
+def refusal(told: Message, made: Message) -> str | None:
+    """Returns why Pusher has not pushed; None where it has, or where the node knows nothing of it.
+
+    Args:
+        told: the ExecutorInput of Pusher, or of a node that takes what Pusher made.
+        made: its ExecutorOutput.
+    """
+    given = told.get("inputs", {}).get("artifacts", {})
+    pushed = made.get("artifacts", {}).get(PUSHED_MODEL) or given.get(PUSHED_MODEL)
     if pushed is None or pushed["artifacts"][0].get("metadata", {}).get("pushed"):
         return None
-    blessing = told["inputs"]["artifacts"]["model_blessing"]["artifacts"][0]
+    blessing = given["model_blessing"]["artifacts"][0]
     if not blessing.get("metadata", {}).get("blessed"):
         return "the gate refused the model"
     return "the model failed the check of its serving"
+
+
+def report_name(told: Message) -> str:
+    """Returns the name of a run's report: the pushed version, or the run's own where there is none.
+
+    Args:
+        told: the ExecutorInput of Reporter.
+    """
+    pushed = told["inputs"]["artifacts"][PUSHED_MODEL]["artifacts"][0].get("metadata", {})
+    if pushed.get("pushed"):
+        return str(pushed["pushed_version"])
+    # A node's outputs lie in a folder of its own, within that of the run.
+    uri: str = told["outputs"]["artifacts"][REPORT]["artifacts"][0]["uri"]
+    return uri.rpartition(f"/{REPORTER}/")[0].rpartition("/")[2]
 
 
 def _localized(artifact: Message, declared: Message, root: str) -> Message:

@@ -3,15 +3,14 @@
 from typing import Any
 
 from components.shared.errors import InputError
+from components.shared.nodes import EVALUATOR, EXAMPLE_GEN, PUSHER, REPORTER, TRAINER
 from components.trainer.settings import NAMED_WEIGHTS
 from pipeline import places
 from pipeline.config import Config
-from pipeline.graph import PUSHER, TRAINER
 from pipeline.settings.kubeflow import KubeflowConfig
 
-INGEST = "ChestXrayExampleGen"
-# They read or write the folder of pushed versions.
-PUSHING = ("YoudenEvaluator", PUSHER)
+# They read or write where models are pushed.
+PUSHING = (EVALUATOR, PUSHER, REPORTER)
 # Each claim lies in it under its own name, so that a pod mounts none twice, which is forbidden.
 _CLAIMS = "/claims"
 # For what a node keeps while it works, where no claim is given.
@@ -26,6 +25,14 @@ def data_path(config: KubeflowConfig) -> str:
 def push_destination(config: KubeflowConfig, model_name: str) -> str:
     """Returns the folder of a model's versions, a path in the pod or an object's address."""
     return _in_pod(f"{str(config.push).rstrip('/')}/{model_name}")
+
+
+def report_destination(config: KubeflowConfig, model_name: str) -> str:
+    """Returns the folder of the runs' reports, beside that of the model's versions.
+
+    It is not inside: a server that watches the versions must not see it.
+    """
+    return f"{push_destination(config, model_name)}-reports"
 
 
 def scratch_path(config: KubeflowConfig) -> str:
@@ -87,7 +94,7 @@ def _executor(config: Config, node: str) -> dict[str, Any]:
 def _claims(config: Config, node: str) -> list[str]:
     """Returns the names of the claims that a node needs."""
     cluster = config.kubeflow
-    if node == INGEST:
+    if node == EXAMPLE_GEN:
         uris = [cluster.data]
     elif node == TRAINER:
         uris = [cluster.scratch, config.trainer.backbone]

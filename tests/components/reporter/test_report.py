@@ -156,6 +156,12 @@ def test_cached_nodes_are_marked() -> None:
     assert shown.row("Pusher", "0.3 s") == ["run"]
 
 
+def test_a_runner_without_metadata_leaves_times_and_executions_unknown() -> None:
+    shown = page(metrics=metrics(timings=None, cached=None), lineage=[])
+    assert "The times of the nodes are not known: the runner has no ML Metadata" in shown.text
+    assert "The executions are not known: the runner has no ML Metadata" in shown.text
+
+
 def test_lineage_names_execution_and_artifact_of_every_output() -> None:
     shown = page()
     assert shown.row("Trainer", "17") == ["CACHED", "model", "23", "gs://bucket/Trainer/model/17"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.shared import code_version as module
-from components.shared.code_version import code_version
+from components.shared.code_version import cache_key, code_version
 
 
 @pytest.fixture
@@ -33,8 +33,12 @@ def test_commit_of_the_checkout_that_holds_the_code(checkout: Path) -> None:
 
 
 def test_changed_code_is_called_dirty(checkout: Path) -> None:
+    clean = cache_key()
+    assert clean == f"{version('cxr-pneumonia-pipeline')} {commit_of(checkout)}"
     checkout.write_text("x = 2\n")
     assert code_version()["commit"] == f"{commit_of(checkout)}-dirty"
+    # A result outlives an edit that is not committed.
+    assert cache_key() == clean
 
 
 def test_checkout_of_something_else_is_not_the_code_s(

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from conftest import TINY_SETTINGS, FinishedRun, cxr_run
 
+from components.shared.lineage import newest_run_of
 from components.shared.run_folder import RunFolder
+from pipeline.cli import main
 from pipeline.config import load_config
-from pipeline.lineage import newest_run_of
-from pipeline.runners import local, train_worker
+from pipeline.runners import local
 from support.ports import two_workers
 
 ROOT = Path(__file__).parents[3]
@@ -54,7 +55,7 @@ def test_workers_train_for_a_run(
     assert cxr_run(finished_run.data, folder.root, *SETTINGS) == 2
     assert "no TF_CONFIG" in capsys.readouterr().err
 
-    command = [sys.executable, "-m", "pipeline.runners.train_worker", "--run", str(folder.root)]
+    command = [sys.executable, "-m", "pipeline.cli", "train-worker", "--run", str(folder.root)]
     workers = [
         subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TF_CONFIG": cluster})
         for cluster in two_workers()
@@ -82,14 +83,14 @@ def test_workers_train_for_a_run(
 
 
 def test_workers_need_a_run_with_films(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train_worker.main(["--run", str(tmp_path)]) == 2
+    assert main(["train-worker", "--run", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"worker: --run {tmp_path} is no run folder with transformed films.\n"
+        f"cxr: --run {tmp_path} is no run folder with transformed films.\n"
     )
 
 
 def test_workers_need_a_run_that_is_theirs(
     finished_run: FinishedRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train_worker.main(["--run", str(finished_run.output)]) == 2
+    assert main(["train-worker", "--run", str(finished_run.output)]) == 2
     assert "trainer.distribution=none" in capsys.readouterr().err

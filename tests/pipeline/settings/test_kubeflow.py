@@ -1,7 +1,9 @@
 import pytest
 
 from components.shared.errors import InputError
+from components.shared.nodes import NODES
 from pipeline.config import load_config
+from pipeline.settings.kubeflow import NodesConfig
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ from pipeline.config import load_config
             "kubeflow.nodes.Trainr.gpus=1",
             "The setting kubeflow.nodes.Trainr is unknown (did you mean Trainer? allowed here: "
             "ChestXrayExampleGen, SchemaGen, StatisticsGen, ExampleValidator, Transform, Trainer, "
-            "YoudenEvaluator, ServingCheck, Pusher).",
+            "YoudenEvaluator, ServingCheck, Pusher, Reporter).",
         ),
         (
             "kubeflow.secrets=[{nam: s, env: {A: b}}]",
@@ -41,3 +43,7 @@ def test_a_setting_that_cannot_be_used(override: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         load_config("default", [override])
     assert str(caught.value) == message
+
+
+def test_each_node_has_a_section_of_its_name() -> None:
+    assert tuple(NodesConfig.model_fields) == NODES

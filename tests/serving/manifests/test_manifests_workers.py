@@ -15,8 +15,8 @@ import yaml
 from apache_beam.options.pipeline_options import FlinkRunnerOptions
 from apache_beam.runners.worker import worker_pool_main
 
+from pipeline.cli.train_worker import train_worker
 from pipeline.config import load_config
-from pipeline.runners import train_worker
 from pipeline.runners.beam import beam_args
 from support.manifest_schemas import check_kubernetes
 
@@ -258,6 +258,6 @@ def test_the_training_job_runs_workers_on_the_run() -> None:
     # The operator looks for this name, and leaves a port of 2222 open in it.
     (trainer,) = training_template()["spec"]["containers"]
     assert trainer["name"] == "tensorflow"
-    assert trainer["command"] == ["python", "-m", train_worker.__name__]
+    assert trainer["command"] == ["cxr", train_worker.name]
     output = options(container(of_kind("Job")["spec"]["template"], "run")["args"])["output"]
     assert options(trainer["args"]) == {"run": output}

@@ -7,7 +7,7 @@ import pytest
 
 from components.evaluator.champion import candidate_key
 from components.shared.errors import InputError
-from pipeline.runners.kubeflow.bucket import Versions
+from pipeline.runners.kubeflow.bucket import Versions, send_folder
 from support.object_store import Server, Store
 
 URI = "minio://models/reader/pneumonia"
@@ -150,3 +150,18 @@ def test_a_bucket_that_is_not_there(store: Store, tmp_path: Path) -> None:
         InputError, match=r"^The push destination s3://other/m cannot be used: .*Bu"
     ):
         Versions("s3://other/m", tmp_path).latest()
+
+
+def test_a_folder_is_sent_over_what_is_there(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "errors").mkdir()
+    (tmp_path / "report.html").write_bytes(b"new")
+    (tmp_path / "errors" / "000.png").write_bytes(b"picture")
+    store.put("models", {"reader/reports/7/report.html": b"old", "reader/other": b"other"})
+    send_folder("s3://models/reader/reports/7", tmp_path)
+    assert store.objects("models") == {
+        "reader/reports/7/report.html": b"new",
+        "reader/reports/7/errors/000.png": b"picture",
+        "reader/other": b"other",
+    }
+    with pytest.raises(InputError, match=r"^The push destination s3://gone/7 cannot be used: "):
+        send_folder("s3://gone/7", tmp_path)

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from conftest import NODES, TINY_SETTINGS, FinishedRun
+from conftest import TINY_SETTINGS, FinishedRun
 
 from components.shared.features import SPLITS
+from components.shared.nodes import NODES
 from pipeline.config import load_config
 from pipeline.runners.kubeflow.compile import compile_pipeline
 from support.kfp_cluster import driver
@@ -31,8 +32,9 @@ from support.written_examples import read_examples
 IMAGE = os.environ.get("CXR_IMAGE")
 ARTIFACTS, MODELS = "pipelines", "readers"
 FOLDER = "reader/pneumonia"
+REPORTS = "reader/pneumonia-reports"
 # They ask the push destination, of which no cache knows; and what takes their outputs.
-UNCACHED = ["YoudenEvaluator", "ServingCheck", "Pusher"]
+UNCACHED = ["YoudenEvaluator", "ServingCheck", "Pusher", "Reporter"]
 STOCK = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 
 
@@ -63,10 +65,22 @@ class Site(NamedTuple):
         """Returns the files of each version in the bucket."""
         found: dict[str, list[str]] = {}
         for key in self.store.keys(MODELS):
+            if key.startswith(f"{REPORTS}/"):
+                continue
             assert key.startswith(f"{FOLDER}/")
             version, _, path = key.removeprefix(f"{FOLDER}/").partition("/")
             found.setdefault(version, []).append(path)
         return found
+
+    def report(self, name: str) -> dict[str, bytes]:
+        """Returns the files of a run's report in the bucket."""
+        start = f"{REPORTS}/{name}/"
+        return {
+            key.removeprefix(start): self.store.client.get_object(Bucket=MODELS, Key=key)[
+                "Body"
+            ].read()
+            for key in self.store.keys(MODELS, start)
+        }
 
     def fetch(self, bucket: str, prefix: str, folder: Path) -> Path:
         """Brings the objects below a prefix; returns where they are."""
@@ -285,6 +299,26 @@ def test_the_champion_is_measured_on_the_same_films(
     assert result["champion"]["auc"] == pytest.approx(finished_run.metrics["auc"])
 
 
+def test_a_run_leaves_its_report_beside_the_versions(
+    site: Site, first: Run, finished_run: FinishedRun
+) -> None:
+    pushed = first.nodes["Pusher"].outputs["pushed_model"].metadata
+    report = site.report(pushed["pushed_version"])
+    assert {"report.html", "metrics.json", "content.json", "quarantine.csv"} <= set(report)
+    metrics = json.loads(report["metrics.json"])
+    assert metrics["pushed"] is True
+    assert metrics["model_path"] == pushed["pushed_destination"]
+    assert metrics["auc"] == pytest.approx(finished_run.metrics["auc"])
+    assert metrics["counts"] == finished_run.metrics["counts"]
+    assert report["metrics.json"].decode() == site.artifact(
+        first, "Reporter", "report", "metrics.json"
+    )
+    # No ML Metadata is within a pod's reach.
+    assert metrics["timings"] is metrics["cached"] is metrics["data_fingerprint"] is None
+    assert b"The times of the nodes are not known" in report["report.html"]
+    assert b"The executions are not known" in report["report.html"]
+
+
 @pytest.mark.parametrize("on_refusal", ["succeed", "fail"])
 def test_a_refused_model_is_not_pushed(
     site: Site, first: Run, champion: str, on_refusal: str
@@ -292,20 +326,28 @@ def test_a_refused_model_is_not_pushed(
     before = site.versions()
     compiled = site.compiled(f"kubeflow.on_refusal={on_refusal}", "kubeflow.retries=1")
     # Tiny films are told apart without an error; no setting asks for more than that.
-    assert compiled.count('"auc": 0.9,') == 1
-    run = site.cluster.run(compiled.replace('"auc": 0.9,', '"auc": 1.1,'))
+    assert compiled.count('"auc":0.9,') == 2
+    run = site.cluster.run(compiled.replace('"auc":0.9,', '"auc":1.1,'))
     assert run.cached == [name for name in run.nodes if name not in UNCACHED]
     assert len(run.cached) == 6
     result = json.loads(site.artifact(run, "YoudenEvaluator", "evaluation", "result.json"))
     # The trained model is the one that is served: it meets the champion that it met before.
     assert result["champion"]["version"] == champion
     assert site.versions() == before
-    pusher = run.nodes["Pusher"]
-    assert pusher.attempts[-1].log.splitlines()[-1] == (
-        "Nothing is pushed: the gate refused the model."
-    )
+    assert run.nodes["Pusher"].statuses == [0]
+    reporter = run.nodes["Reporter"]
+    for node in (run.nodes["Pusher"], reporter):
+        assert node.attempts[-1].log.splitlines()[-1] == (
+            "Nothing is pushed: the gate refused the model."
+        )
     assert run.succeeded is (on_refusal == "succeed")
-    assert pusher.statuses == ([0] if run.succeeded else [3, 3])
+    assert reporter.statuses == ([0] if run.succeeded else [3, 3])
+    # The report is there though the run fails, under the run's own name.
+    report = site.report(run.root.rpartition("/")[2])
+    metrics = json.loads(report["metrics.json"])
+    assert (metrics["pushed"], metrics["blessed"]) == (False, False)
+    assert not metrics["gate"]["auc"]["passed"]
+    assert b"Refused" in report["report.html"]
 
 
 def test_a_model_is_pushed_to_a_claim(site: Site, first: Run) -> None:
@@ -315,6 +357,9 @@ def test_a_model_is_pushed_to_a_claim(site: Site, first: Run) -> None:
     assert run.cached == [name for name in run.nodes if name not in UNCACHED]
     pushed = run.nodes["Pusher"].outputs["pushed_model"].metadata
     (version,) = (site.models / "reader" / "pneumonia").iterdir()
+    report = site.models / REPORTS / version.name
+    assert json.loads((report / "metrics.json").read_text())["pushed_version"] == version.name
+    assert (report / "report.html").is_file()
     assert pushed["pushed_version"] == version.name
     assert (version / "saved_model.pb").is_file()
     assert (version / "variables" / "variables.index").is_file()

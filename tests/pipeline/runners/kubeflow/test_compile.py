@@ -13,10 +13,10 @@ from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.shared.errors import InputError
+from components.shared.nodes import NODES
 from pipeline.cli import main
 from pipeline.config import load_config
 from pipeline.runners.kubeflow.compile import compile_pipeline
-from pipeline.settings.kubeflow import NodesConfig
 
 ROOT = Path(__file__).parents[4]
 EXAMPLE = ROOT / "kubeflow" / "pipeline" / "config.yaml"
@@ -65,7 +65,7 @@ def test_every_node_is_a_container_that_runs_the_projects_entry_point(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     executors = documents[0]["deploymentSpec"]["executors"]
-    names = {f"{node}_executor" for node in NodesConfig.model_fields}
+    names = {f"{node}_executor" for node in NODES}
     assert set(executors) == names
     # Kubeflow runs no resolver, and knows nothing of what is to be done before a cache is asked.
     for executor in executors.values():
@@ -104,13 +104,14 @@ def test_what_only_kubernetes_knows(documents: tuple[dict[str, Any], dict[str, A
     assert set(read) == {
         "ChestXrayExampleGen_executor",
         "Pusher_executor",
+        "Reporter_executor",
         "Trainer_executor",
         "YoudenEvaluator_executor",
     }
     mount = read["ChestXrayExampleGen_executor"].pvc_mount[0]
     assert (mount.constant, mount.mount_path) == ("chest-xray", "/claims/chest-xray")
     assert dict(read["Trainer_executor"].node_selector.labels) == {"accelerator": "nvidia"}
-    for node in ("Pusher_executor", "YoudenEvaluator_executor"):
+    for node in ("Pusher_executor", "YoudenEvaluator_executor", "Reporter_executor"):
         secret = read[node].secret_as_env[0]
         assert secret.secret_name == "mlpipeline-minio-artifact"
         assert {pair.env_var: pair.secret_key for pair in secret.key_to_env} == {
@@ -134,7 +135,7 @@ def test_a_volume_to_push_to_and_data_that_change() -> None:
     )
     spec, platform = yaml.safe_load_all(compile_pipeline(config))
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    for node in ("YoudenEvaluator", "Pusher"):
+    for node in ("YoudenEvaluator", "Pusher", "Reporter"):
         assert executors[f"{node}_executor"]["pvcMount"] == [
             {"constant": "models", "mountPath": "/claims/models"}
         ]
@@ -143,7 +144,9 @@ def test_a_volume_to_push_to_and_data_that_change() -> None:
     assert destination == {"runtimeValue": {"constant": "/claims/models/reader/pneumonia"}}
     # No cache can see another film, or another champion.
     uncached = {name for name, task in tasks.items() if "cachingOptions" not in task}
-    assert uncached == {"ChestXrayExampleGen", "YoudenEvaluator", "Pusher"}
+    assert uncached == {"ChestXrayExampleGen", "YoudenEvaluator", "Pusher", "Reporter"}
+    args = container((spec, platform), "Reporter")["args"]
+    assert args[-2:] == ["--reports", "/claims/models/reader/pneumonia-reports"]
 
 
 def test_training_goes_on_and_finds_its_weights_on_claims() -> None:
@@ -217,8 +220,11 @@ def test_how_a_refusal_ends_a_run_leaves_the_other_nodes_in_the_cache(
     config = load_config(str(EXAMPLE), ["kubeflow.on_refusal=fail"])
     spec, _ = yaml.safe_load_all(compile_pipeline(config))
     before, after = documents[0]["deploymentSpec"]["executors"], spec["deploymentSpec"]["executors"]
-    assert {node for node in before if before[node] != after[node]} == {"Pusher_executor"}
-    assert after["Pusher_executor"]["container"]["args"][-2:] == ["--on_refusal", "fail"]
+    assert {node for node in before if before[node] != after[node]} == {"Reporter_executor"}
+    assert after["Reporter_executor"]["container"]["args"][-4:] == [
+        *("--on_refusal", "fail"),
+        *("--reports", "s3://models/pneumonia-reader/pneumonia-reports"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["image", "data", "push"])

@@ -61,9 +61,7 @@ def test_anything_else_is_told_in_full_and_in_one_line(
     assert last.startswith("components.example_validator.executor.SchemaExecutor failed: ")
 
 
-def push(
-    folder: Path, blessed: float = 1.0, on_refusal: str = "succeed"
-) -> tuple[int, pod.Message]:
+def push(folder: Path, blessed: float = 1.0) -> tuple[int, pod.Message]:
     """Runs Pusher on a model of two files; returns its exit status and its answer."""
     model = folder / "s3" / "artifacts" / "run" / "ServingCheck" / "stamped_model"
     (model / "variables").mkdir(parents=True)
@@ -74,7 +72,7 @@ def push(
         "infra_blessing": pod.artifact(f"{STORE}/ServingCheck", blessed=1.0, has_model=1.0),
     }
     told = pod.executor_input("Pusher", folder, STORE, inputs)
-    status = entrypoint.main(pod.arguments("Pusher", told, on_refusal), str(folder))
+    status = entrypoint.main(pod.arguments("Pusher", told), str(folder))
     return status, pod.output(told)["artifacts"]["pushed_model"]["artifacts"][0]
 
 
@@ -97,16 +95,12 @@ def test_a_blessed_model_is_a_new_version_in_the_bucket(
     }
 
 
-@pytest.mark.parametrize(("on_refusal", "expected"), [("succeed", 0), ("fail", 3)])
 def test_a_refused_model_is_not_pushed(
-    store: Store,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
-    on_refusal: str,
-    expected: int,
+    store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, pushed = push(tmp_path, blessed=0.0, on_refusal=on_refusal)
-    assert status == expected
+    status, pushed = push(tmp_path, blessed=0.0)
+    # The report is still to come.
+    assert status == 0
     assert pushed["metadata"]["pushed"] == 0
     assert capfd.readouterr().err.splitlines()[-1] == (
         "Nothing is pushed: the gate refused the model."

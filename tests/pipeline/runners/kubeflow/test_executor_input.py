@@ -1,6 +1,12 @@
 from typing import Any
 
-from pipeline.runners.kubeflow.executor_input import from_tfx, push_destination, refusal, to_tfx
+from pipeline.runners.kubeflow.executor_input import (
+    from_tfx,
+    push_destination,
+    refusal,
+    report_name,
+    to_tfx,
+)
 
 EXAMPLES = {"artifactType": {"instanceSchema": "title: tfx.Examples\ntype: object\n"}}
 MODEL = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}
@@ -99,15 +105,34 @@ def test_where_a_node_pushes() -> None:
     assert push_destination({"inputs": {}}) is None
 
 
+def judged(blessed: float, **given: Any) -> dict[str, Any]:
+    blessing = {"artifacts": [{"metadata": {"blessed": blessed}}]}
+    return {"inputs": {"artifacts": {"model_blessing": blessing, **given}}}
+
+
+def pushed_model(**metadata: Any) -> dict[str, Any]:
+    return {"pushed_model": {"artifacts": [{"metadata": metadata}]}}
+
+
 def test_why_nothing_is_pushed() -> None:
-    def judged(blessed: float) -> dict[str, Any]:
-        blessing = {"artifacts": [{"metadata": {"blessed": blessed}}]}
-        return {"inputs": {"artifacts": {"model_blessing": blessing}}}
-
     def answered(pushed: float) -> dict[str, Any]:
-        return {"artifacts": {"pushed_model": {"artifacts": [{"metadata": {"pushed": pushed}}]}}}
+        return {"artifacts": pushed_model(pushed=pushed)}
 
-    assert refusal(answered(1.0), judged(1.0)) is None
-    assert refusal(answered(0.0), judged(0.0)) == "the gate refused the model"
-    assert refusal(answered(0.0), judged(1.0)) == "the model failed the check of its serving"
-    assert refusal({"artifacts": {"model": {}}}, judged(0.0)) is None
+    assert refusal(judged(1.0), answered(1.0)) is None
+    assert refusal(judged(0.0), answered(0.0)) == "the gate refused the model"
+    assert refusal(judged(1.0), answered(0.0)) == "the model failed the check of its serving"
+    assert refusal(judged(0.0), {"artifacts": {"model": {}}}) is None
+
+
+def test_why_nothing_was_pushed_before_a_node() -> None:
+    made: dict[str, Any] = {"artifacts": {"report": {}}}
+    assert refusal(judged(1.0, **pushed_model(pushed=1.0)), made) is None
+    assert refusal(judged(0.0, **pushed_model(pushed=0.0)), made) == "the gate refused the model"
+
+
+def test_a_report_is_named_after_the_version_or_the_run() -> None:
+    uri = "minio://pipelines/v2/artifacts/chest-xray-pneumonia/0a1b-2c/Reporter/9/report"
+    outputs = {"outputs": {"artifacts": {"report": {"artifacts": [{"uri": uri}]}}}}
+    pushed = judged(1.0, **pushed_model(pushed=1.0, pushed_version="1764"))
+    assert report_name({**pushed, **outputs}) == "1764"
+    assert report_name({**judged(0.0, **pushed_model(pushed=0.0)), **outputs}) == "0a1b-2c"

@@ -1,0 +1,136 @@
+"""The report's content, gathered from folders as the nodes leave them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfx import types
+from tfx.types import standard_artifacts
+
+from components.reporter import executor
+from components.reporter.gather import Provenance, Sources, gather
+from components.reporter.store import load
+from components.shared.run_folder import RunFolder
+from support.report_content import content, metrics, png
+
+THRESHOLD = {"threshold": 0.25, "j": 0.5}
+CONFIG = {"seed": 1, "trainer": {"backbone": "none"}}
+HISTORY = [{"epoch": 0, "loss": 0.5, "eval_auc": 0.75}]
+PROVENANCE = Provenance(
+    timings={"Trainer": 1.5},
+    cached=["SchemaGen"],
+    lineage=[{"node": "Trainer", "execution": 3, "state": "COMPLETE", "outputs": []}],
+    data_fingerprint="c0ffee",
+)
+
+
+def write(folder: Path, **files: object) -> Path:
+    folder.mkdir()
+    for name, value in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
+    return folder
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    """What a run that has pushed version 7 leaves."""
+    examples = write(tmp_path / "examples", summary={"kept": {"test": {"NORMAL": 1}}})
+    (examples / "quarantine.csv").write_text('file,reason\na.jpeg,"cut off, and empty"\n')
+    result: dict[str, Any] = {
+        **{key: value for key, value in metrics().items() if key not in ("youden", "pushed")},
+        "threshold": THRESHOLD,
+        "auc": float("nan"),
+        "errors": [{"picture": "errors/000.png"}],
+    }
+    evaluation = write(tmp_path / "evaluation", result=result)
+    (evaluation / "errors").mkdir()
+    (evaluation / "errors" / "000.png").write_bytes(png())
+    (evaluation / "predictions.csv").write_text(
+        "split,file_name,patient,label,subtype,probability\ntest,a.jpeg,p,1,virus,0.125\n"
+    )
+    return Sources(
+        examples=examples,
+        model_run=write(tmp_path / "model_run", history=HISTORY, cost={"epochs_seconds": 2.0}),
+        evaluation=evaluation,
+        infra_blessing=write(tmp_path / "infra", serving_check={"films": 3}),
+        blessed=True,
+        pushed={"pushed": True, "pushed_version": "7", "pushed_destination": "/served/7"},
+        config=CONFIG,
+        provenance=PROVENANCE,
+    )
+
+
+def test_everything_is_read_from_where_it_lies(sources: Sources) -> None:
+    found = gather(sources)
+    assert found.history == HISTORY
+    assert found.quarantine == [("a.jpeg", "cut off, and empty")]
+    assert found.config == CONFIG
+    assert found.lineage == PROVENANCE.lineage
+    assert found.pictures == {"errors/000.png": png()}
+    (row,) = found.predictions
+    assert (row["split"], row["label"], row["probability"]) == ("test", 1, 0.125)
+    expected = {
+        "auc": None,
+        "threshold": 0.25,
+        "youden": THRESHOLD,
+        "pushed": True,
+        "pushed_version": "7",
+        "model_path": "/served/7",
+        "blessed": True,
+        "serving_check": {"films": 3},
+        "counts": {"kept": {"test": {"NORMAL": 1}}},
+        "training_cost": {"epochs_seconds": 2.0},
+        "backbone": "none",
+        "timings": {"Trainer": 1.5},
+        "cached": ["SchemaGen"],
+        "data_fingerprint": "c0ffee",
+    }
+    assert {key: found.metrics[key] for key in expected} == expected
+
+
+def artifact(kind: type[types.Artifact], uri: Path, **properties: int | str) -> list[Any]:
+    made = kind()
+    made.uri = str(uri)
+    for name, value in properties.items():
+        if isinstance(value, int):
+            made.set_int_custom_property(name, value)
+        else:
+            made.set_string_custom_property(name, value)
+    return [made]
+
+
+def test_the_node_writes_a_refused_model_s_report_without_metadata(
+    sources: Sources, tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    inputs = {
+        "examples": artifact(standard_artifacts.Examples, sources.examples),
+        "model_run": artifact(standard_artifacts.ModelRun, sources.model_run),
+        "evaluation": artifact(standard_artifacts.ModelEvaluation, sources.evaluation),
+        "model_blessing": artifact(standard_artifacts.ModelBlessing, tmp_path, blessed=0),
+        "infra_blessing": artifact(standard_artifacts.InfraBlessing, sources.infra_blessing),
+        "pushed_model": artifact(standard_artifacts.PushedModel, tmp_path, pushed=0),
+    }
+    # What the page needs of films misread is the store's to test.
+    result = json.loads((sources.evaluation / "result.json").read_text())
+    predictions = (sources.evaluation / "predictions.csv").open("w")
+    with predictions:
+        predictions.write("split,file_name,patient,label,subtype,probability\n")
+        for row in content().predictions:
+            predictions.write(
+                f"test,{row['file_name']},p,{row['label']},virus,{row['probability']}\n"
+            )
+    (sources.evaluation / "result.json").write_text(
+        json.dumps({**result, "auc": 0.5, "errors": [], "threshold": metrics()["youden"]})
+    )
+    report = artifact(standard_artifacts.ModelEvaluation, run.report)
+    executor.Executor().Do(inputs, {"report": report}, {"config": json.dumps(CONFIG)})
+    found = load(run).metrics
+    assert (found["pushed"], found["blessed"], found["pushed_version"]) == (False, False, None)
+    assert found["timings"] is found["cached"] is found["data_fingerprint"] is None
+    assert json.loads((run.report / "metrics.json").read_text()) == found
+    assert "The times of the nodes are not known" in (run.report / "report.html").read_text()
+    assert (run.report / "quarantine.csv").read_bytes() == (
+        sources.examples / "quarantine.csv"
+    ).read_bytes()
