@@ -83,8 +83,6 @@ def conclude(config: Config, folder: RunFolder, times: NodeTimes) -> dict[str, A
         ),
         "code_version": code_version(),
     }
-    metrics["youden"] = metrics["threshold"]
-    metrics["threshold"] = metrics["youden"]["threshold"]
     metrics = without_nan(metrics)
     quarantine = _read_quarantine(os.path.join(examples, QUARANTINE_FILE))
     content = Content(

@@ -1,13 +1,13 @@
 """YoudenEvaluator's executor."""
 
 import csv
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
+from absl import logging
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_executor
@@ -18,20 +18,22 @@ from components.evaluator import champion, inference, overlap, tfma_results
 from components.evaluator.blanking import blank_centre
 from components.evaluator.changes import CHANGES
 from components.evaluator.gallery import write_gallery
-from components.evaluator.gate import Verdict, judge
+from components.evaluator.gate import judge
 from components.evaluator.inference import Pass
+from components.evaluator.measures import measure, to_sample
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.misreadings import worst_misreadings
 from components.evaluator.predictions import Prediction, Predictions
-from components.evaluator.result import measure, to_sample
 from components.evaluator.settings import RunSettings
 from components.evaluator.stress import choose_films, stress
-from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, youden_threshold
+from components.evaluator.threshold import choose_threshold
 from components.shared.artifacts import PREDICTIONS_FILE, RESULT_FILE
-from components.shared.errors import InputError
 from components.shared.features import EVAL, SPLITS, TEST
 from components.shared.progress import advance
+from components.shared.result import Champion, Result, Stress
 from components.shared.statistics.bootstrap import Bootstrap
+from components.shared.statistics.metrics import METRICS
+from components.shared.statistics.paired import Difference, Reading, differences
 
 EXAMPLES_KEY = "examples"
 MODEL_KEY = "model"
@@ -41,8 +43,6 @@ BLESSING_KEY = "blessing"
 SETTINGS_KEY = "settings"
 DESTINATION_KEY = "push_destination"
 CHAMPION_KEY = "champion"
-
-# Files of the evaluation, beside TFMA's.
 
 # The test films without their middle, as if they were a split.
 _BLANKED = "blanked"
@@ -59,6 +59,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     ) -> None:
         """Evaluates a trained model.
 
+        A model whose scores have no threshold is refused, like one that keeps a bound not, and is
+        measured at 0.5. A champion that is gone or cannot be read is not compared with.
+
         Args:
             input_dict: `examples` (raw, with the splits train, eval and test) and `model`.
             output_dict: `calibrated_model`, the same SavedModel with the threshold inside;
@@ -69,10 +72,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 runner has no driver.
 
         Raises:
-            InputError: the scores are degenerate, or a split is empty.
+            InputError: a split is empty, or eval holds films of one class only.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = RunSettings.model_validate_json(exec_properties[SETTINGS_KEY])
+        bootstrap = Bootstrap(settings.bootstrap_resamples, settings.seed)
         trained = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         model = path_utils.serving_model_path(trained.uri)
         destination = exec_properties[DESTINATION_KEY]
@@ -82,67 +86,71 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         splits = {
             split: artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], split) for split in SPLITS
         }
-
-        rows = self._predict(
-            model,
-            [
-                Pass(splits[EVAL], {EVAL: None}),
-                Pass(splits[TEST], {TEST: None, _BLANKED: blank_centre}),
-            ],
-            "candidate",
-        )
-        loaded = inference.load_model(model)
-        evaluation_split, test = inference.of_split(rows, EVAL), inference.of_split(rows, TEST)
-        point = _find_threshold(evaluation_split)
-        champion_metrics = None
-        if version:
-            served = self._predict(
-                os.path.join(destination, version),
-                [Pass(splits[TEST], {TEST: None})],
-                "champion",
-            )
-            champion_metrics = _champion_metrics(served, version)
         evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
-        with self._make_beam_pipeline() as pipeline:
-            tfma_results.write_results(pipeline, test, point.threshold, evaluation)
 
+        passes = [
+            Pass(splits[EVAL], {EVAL: None}),
+            Pass(splits[TEST], {TEST: None, _BLANKED: blank_centre}),
+        ]
+        rows = self._predict(model, passes, "candidate")
+        found = inference.of_split(rows, EVAL)
+        chosen = choose_threshold(found.labels, found.scores, inference.count_unusable(rows))
+        rows = inference.usable(rows)
+        found, test = inference.of_split(rows, EVAL), inference.of_split(rows, TEST)
+        loaded = inference.load_model(model)
+        served, lost = None, ""
+        if version:
+            served, lost = self._read_again(os.path.join(destination, version), splits[TEST])
+        with self._make_beam_pipeline() as pipeline:
+            tfma_results.write_results(pipeline, test, chosen.threshold, evaluation)
         stressed = self._stress(
-            model, {EVAL: evaluation_split, TEST: test}, splits, point.threshold, settings
+            model, {EVAL: found, TEST: test}, splits, chosen.threshold, settings
         )
-        measures = {
-            **measure(
-                test,
-                evaluation_split,
-                inference.of_split(rows, _BLANKED),
-                point.threshold,
-                Bootstrap(settings.bootstrap_resamples, settings.seed),
-            ),
-            "stressed_balanced_accuracy": stressed[TEST]["lowest"],
-            "stress": stressed,
-        }
-        verdicts = judge(
-            measures, settings.gate.model_dump(), champion_metrics, settings.champion_tolerance
+        measures = measure(
+            test, found, inference.of_split(rows, _BLANKED), chosen.threshold, bootstrap
         )
-        misread = worst_misreadings(test, point.threshold)
-        result = {
-            "split": TEST,
-            "threshold": point._asdict(),
-            "eval": binary_metrics(
-                evaluation_split.labels, evaluation_split.scores, point.threshold
-            ),
+        result = Result(
             **measures,
-            "errors": write_gallery(misread, splits[TEST], loaded, evaluation),
-            "overlap": self._count_overlap(splits),
-            "champion": champion_metrics,
-            "gate": {name: verdict._asdict() for name, verdict in verdicts.items()},
-        }
+            threshold=chosen.threshold,
+            youden=chosen.youden,
+            stress=stressed,
+            stressed_balanced_accuracy=stressed[TEST].lowest,
+            errors=write_gallery(
+                worst_misreadings(test, chosen.threshold), splits[TEST], loaded, evaluation
+            ),
+            overlap=self._count_overlap(splits),
+            champion=_champion(test, served, version) if served else None,
+            champion_lost=lost,
+            gate=judge(
+                {
+                    **{name: measures[name] for name in METRICS},
+                    "stressed_balanced_accuracy": stressed[TEST].lowest,
+                },
+                settings.gate.model_dump(),
+                _above(test, chosen.threshold, served, bootstrap) if served else {},
+                settings.champion_tolerance,
+                chosen.why_none,
+            ),
+        )
         _write_result(evaluation, result, [row for row in rows if row.split != _BLANKED])
         calibrated = artifact_utils.get_single_instance(output_dict[CALIBRATED_MODEL_KEY])
         path = path_utils.serving_model_dir(calibrated.uri)
-        save_calibrated(loaded, path, point.threshold)
-        note = champion.Note(champion.candidate_key(trained.uri), version, point.threshold)
+        save_calibrated(loaded, path, chosen.threshold)
+        note = champion.Note(champion.candidate_key(trained.uri), version, chosen.threshold)
         champion.write_note(path, note)
-        _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), trained, verdicts)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        _bless(blessing, trained, result.blessed)
+
+    def _read_again(self, model: str, films: str) -> tuple[Reading | None, str]:
+        """Returns what the served model says of the test films, or why it says nothing."""
+        lost = champion.why_lost(model)
+        if not lost:
+            rows = self._predict(model, [Pass(films, {TEST: None})], "champion")
+            if not (unusable := inference.count_unusable(rows)):
+                return Reading(inference.of_split(rows, TEST).scores, rows[0].threshold), ""
+            lost = f"{unusable} of its {len(rows)} probabilities are no numbers"
+        logging.warning("No champion: %s: %s", model, lost)
+        return None, lost
 
     def _predict(self, model: str, passes: Sequence[Pass], name: str) -> list[Prediction]:
         """Runs a model over films; `name` keeps the models' results apart."""
@@ -163,7 +171,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         splits: Mapping[str, str],
         threshold: float,
         settings: RunSettings,
-    ) -> dict[str, dict[str, Any]]:
+    ) -> dict[str, Stress]:
         """Returns for each split what `stress` says of some of its films."""
         chosen = {
             split: films.rows(
@@ -179,7 +187,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
             for split, films in chosen.items()
         ]
-        rows = self._predict(model, passes, "stressed")
+        rows = inference.usable(self._predict(model, passes, "stressed"))
         bootstrap = Bootstrap(settings.bootstrap_resamples, settings.seed)
         return {
             split: stress(
@@ -205,26 +213,21 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         return overlap.read_overlap(f"{path}-*")
 
 
-def _find_threshold(predictions: Predictions) -> YoudenPoint:
-    try:
-        return youden_threshold(predictions.labels, predictions.scores)
-    except DegenerateScoresError as error:
-        raise InputError(f"No threshold can be found on the {EVAL} split: {error}.") from error
+def _champion(test: Predictions, served: Reading, version: str) -> Champion:
+    found = binary_metrics(test.labels, served.scores, served.threshold)
+    return Champion(version=version, threshold=served.threshold, **found.fields())
 
 
-def _champion_metrics(rows: list[Prediction], version: str) -> dict[str, Any]:
-    test = inference.of_split(rows, TEST)
-    threshold = rows[0].threshold
-    return {
-        "version": version,
-        "threshold": threshold,
-        **binary_metrics(test.labels, test.scores, threshold),
-    }
+def _above(
+    test: Predictions, threshold: float, served: Reading, bootstrap: Bootstrap
+) -> dict[str, Difference]:
+    reading = Reading(test.scores, threshold)
+    return differences(test.labels, test.patients, reading, served, bootstrap)
 
 
-def _write_result(folder: str, result: dict[str, Any], rows: list[Prediction]) -> None:
+def _write_result(folder: str, result: Result, rows: list[Prediction]) -> None:
     with tf.io.gfile.GFile(os.path.join(folder, RESULT_FILE), "w") as file:
-        file.write(json.dumps(result, indent=1))
+        file.write(result.model_dump_json(indent=1))
     with tf.io.gfile.GFile(os.path.join(folder, PREDICTIONS_FILE), "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = [name for name in Prediction._fields if name != "threshold"]
@@ -242,9 +245,8 @@ def save_calibrated(loaded: Any, path: str, threshold: float) -> None:
     tf.saved_model.save(loaded, path, signatures=dict(loaded.signatures))
 
 
-def _bless(blessing: types.Artifact, trained: types.Artifact, verdicts: dict[str, Verdict]) -> None:
+def _bless(blessing: types.Artifact, trained: types.Artifact, blessed: bool) -> None:
     """Writes the blessing that the stock Pusher and the stock resolvers read."""
-    blessed = all(verdict.passed for verdict in verdicts.values())
     name, value = (
         (constants.BLESSED_FILE_NAME, constants.BLESSED_VALUE)
         if blessed
