@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import tensorflow as tf
@@ -24,9 +24,9 @@ from components.evaluator.measures import measure, to_sample
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.misreadings import worst_misreadings
 from components.evaluator.predictions import Prediction, Predictions
-from components.evaluator.settings import RunSettings
+from components.evaluator.settings import STRESSED, RunSettings
 from components.evaluator.stress import choose_films, stress
-from components.evaluator.threshold import choose_threshold
+from components.evaluator.threshold import Chosen, choose_threshold
 from components.shared.artifacts import PREDICTIONS_FILE, RESULT_FILE
 from components.shared.features import EVAL, SPLITS, TEST
 from components.shared.progress import advance
@@ -46,6 +46,24 @@ CHAMPION_KEY = "champion"
 
 # The test films without their middle, as if they were a split.
 _BLANKED = "blanked"
+
+
+class _Read(NamedTuple):
+    """What the trained model says; `rows` are those of eval and of test."""
+
+    chosen: Chosen
+    evaluation: Predictions
+    test: Predictions
+    blanked: Predictions
+    rows: list[Prediction]
+
+
+class _Met(NamedTuple):
+    """The champion, by how much the trained model is above it, or why it is not there."""
+
+    champion: Champion | None = None
+    above: Mapping[str, Difference] = {}
+    lost: str = ""
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -88,6 +106,50 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         }
         evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
 
+        read = self._read(model, splits)
+        test, threshold = read.test, read.chosen.threshold
+        loaded = inference.load_model(model)
+        met = _Met()
+        if version:
+            met = self._meet(read, destination, version, splits[TEST], bootstrap)
+        with self._make_beam_pipeline() as pipeline:
+            tfma_results.write_results(pipeline, test, threshold, evaluation)
+        stressed = self._stress(model, read, splits, settings)
+        measures = measure(test, read.evaluation, read.blanked, threshold, bootstrap)
+        values = {
+            **{name: measures[name] for name in METRICS},
+            STRESSED: stressed[TEST].lowest,
+        }
+        misread = worst_misreadings(test, threshold)
+        result = Result(
+            **measures,
+            threshold=threshold,
+            youden=read.chosen.youden,
+            stress=stressed,
+            stressed_balanced_accuracy=values[STRESSED],
+            errors=write_gallery(misread, splits[TEST], loaded, evaluation),
+            overlap=self._count_overlap(splits),
+            champion=met.champion,
+            champion_lost=met.lost,
+            gate=judge(
+                values,
+                settings.gate.model_dump(),
+                met.above,
+                settings.champion_tolerance,
+                read.chosen.why_none,
+            ),
+        )
+        _write_result(evaluation, result, read.rows)
+        calibrated = artifact_utils.get_single_instance(output_dict[CALIBRATED_MODEL_KEY])
+        path = path_utils.serving_model_dir(calibrated.uri)
+        save_calibrated(loaded, path, threshold)
+        note = champion.Note(champion.candidate_key(trained.uri), version, threshold)
+        champion.write_note(path, note)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        _bless(blessing, trained, result.blessed)
+
+    def _read(self, model: str, splits: Mapping[str, str]) -> _Read:
+        """Runs the trained model over eval and test, and finds its threshold on eval."""
         passes = [
             Pass(splits[EVAL], {EVAL: None}),
             Pass(splits[TEST], {TEST: None, _BLANKED: blank_centre}),
@@ -96,61 +158,39 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         found = inference.of_split(rows, EVAL)
         chosen = choose_threshold(found.labels, found.scores, inference.count_unusable(rows))
         rows = inference.usable(rows)
-        found, test = inference.of_split(rows, EVAL), inference.of_split(rows, TEST)
-        loaded = inference.load_model(model)
-        served, lost = None, ""
-        if version:
-            served, lost = self._read_again(os.path.join(destination, version), splits[TEST])
-        with self._make_beam_pipeline() as pipeline:
-            tfma_results.write_results(pipeline, test, chosen.threshold, evaluation)
-        stressed = self._stress(
-            model, {EVAL: found, TEST: test}, splits, chosen.threshold, settings
+        return _Read(
+            chosen,
+            inference.of_split(rows, EVAL),
+            inference.of_split(rows, TEST),
+            inference.of_split(rows, _BLANKED),
+            [row for row in rows if row.split != _BLANKED],
         )
-        measures = measure(
-            test, found, inference.of_split(rows, _BLANKED), chosen.threshold, bootstrap
-        )
-        result = Result(
-            **measures,
-            threshold=chosen.threshold,
-            youden=chosen.youden,
-            stress=stressed,
-            stressed_balanced_accuracy=stressed[TEST].lowest,
-            errors=write_gallery(
-                worst_misreadings(test, chosen.threshold), splits[TEST], loaded, evaluation
-            ),
-            overlap=self._count_overlap(splits),
-            champion=_champion(test, served, version) if served else None,
-            champion_lost=lost,
-            gate=judge(
-                {
-                    **{name: measures[name] for name in METRICS},
-                    "stressed_balanced_accuracy": stressed[TEST].lowest,
-                },
-                settings.gate.model_dump(),
-                _above(test, chosen.threshold, served, bootstrap) if served else {},
-                settings.champion_tolerance,
-                chosen.why_none,
-            ),
-        )
-        _write_result(evaluation, result, [row for row in rows if row.split != _BLANKED])
-        calibrated = artifact_utils.get_single_instance(output_dict[CALIBRATED_MODEL_KEY])
-        path = path_utils.serving_model_dir(calibrated.uri)
-        save_calibrated(loaded, path, chosen.threshold)
-        note = champion.Note(champion.candidate_key(trained.uri), version, chosen.threshold)
-        champion.write_note(path, note)
-        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
-        _bless(blessing, trained, result.blessed)
 
-    def _read_again(self, model: str, films: str) -> tuple[Reading | None, str]:
-        """Returns what the served model says of the test films, or why it says nothing."""
+    def _meet(
+        self, read: _Read, destination: str, version: str, films: str, bootstrap: Bootstrap
+    ) -> _Met:
+        """Runs the served model over the test films, and sets the trained one beside it."""
+        model = os.path.join(destination, version)
         lost = champion.why_lost(model)
-        if not lost:
-            rows = self._predict(model, [Pass(films, {TEST: None})], "champion")
-            if not (unusable := inference.count_unusable(rows)):
-                return Reading(inference.of_split(rows, TEST).scores, rows[0].threshold), ""
+        rows = [] if lost else self._predict(model, [Pass(films, {TEST: None})], "champion")
+        if unusable := inference.count_unusable(rows):
             lost = f"{unusable} of its {len(rows)} probabilities are no numbers"
-        logging.warning("No champion: %s: %s", model, lost)
-        return None, lost
+        if lost:
+            logging.warning("Version %s is not compared with: %s", version, lost)
+            return _Met(lost=f"version {version}: {lost}")
+        test = read.test
+        served = Reading(inference.of_split(rows, TEST).scores, rows[0].threshold)
+        measured = binary_metrics(test.labels, served.scores, served.threshold)
+        return _Met(
+            Champion(version=version, threshold=served.threshold, **measured.fields()),
+            differences(
+                test.labels,
+                test.patients,
+                Reading(test.scores, read.chosen.threshold),
+                served,
+                bootstrap,
+            ),
+        )
 
     def _predict(self, model: str, passes: Sequence[Pass], name: str) -> list[Prediction]:
         """Runs a model over films; `name` keeps the models' results apart."""
@@ -165,19 +205,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         return inference.read_predictions(f"{path}-*")
 
     def _stress(
-        self,
-        model: str,
-        found: Mapping[str, Predictions],
-        splits: Mapping[str, str],
-        threshold: float,
-        settings: RunSettings,
+        self, model: str, read: _Read, splits: Mapping[str, str], settings: RunSettings
     ) -> dict[str, Stress]:
         """Returns for each split what `stress` says of some of its films."""
         chosen = {
             split: films.rows(
                 choose_films(films.patients, films.labels, settings.stress_films, settings.seed)
             )
-            for split, films in found.items()
+            for split, films in ((EVAL, read.evaluation), (TEST, read.test))
         }
         passes = [
             Pass(
@@ -196,7 +231,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     change: to_sample(inference.of_split(rows, change.of(split)))
                     for change in CHANGES
                 },
-                threshold,
+                read.chosen.threshold,
                 bootstrap,
             )
             for split, films in chosen.items()
@@ -211,18 +246,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Write" >> beam.io.WriteToText(path)
             )
         return overlap.read_overlap(f"{path}-*")
-
-
-def _champion(test: Predictions, served: Reading, version: str) -> Champion:
-    found = binary_metrics(test.labels, served.scores, served.threshold)
-    return Champion(version=version, threshold=served.threshold, **found.fields())
-
-
-def _above(
-    test: Predictions, threshold: float, served: Reading, bootstrap: Bootstrap
-) -> dict[str, Difference]:
-    reading = Reading(test.scores, threshold)
-    return differences(test.labels, test.patients, reading, served, bootstrap)
 
 
 def _write_result(folder: str, result: Result, rows: list[Prediction]) -> None:

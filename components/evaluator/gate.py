@@ -61,7 +61,7 @@ def _reaches(difference: Difference, tolerance: float, at_most: bool) -> Verdict
     low, high = difference.interval
     return Verdict(
         value=difference.value,
-        bound=tolerance if at_most else -tolerance,
+        bound=tolerance if at_most else 0.0 - tolerance,
         passed=low <= tolerance if at_most else high >= -tolerance,
         interval=difference.interval,
     )

@@ -68,6 +68,13 @@ def test_net_benefit_by_hand() -> None:
     assert found.model[-1] == pytest.approx(4 / 9 - 1 / 9 * 0.6 / 0.4)
 
 
+def test_a_score_at_the_threshold_is_treated_as_the_served_model_does() -> None:
+    # The float32 of 0.35 is less than 0.35.
+    found = decision_curve(sample_of([1, 0], [0.35, 0.1]))
+    assert found.model[found.threshold_probability.index(0.35)] == pytest.approx(0.5)
+    assert found.model[found.threshold_probability.index(0.36)] == 0.0
+
+
 def test_where_all_are_treated_the_model_is_worth_as_much() -> None:
     found = decision_curve(BY_HAND)
     assert found.model[0] == pytest.approx(found.all[0])

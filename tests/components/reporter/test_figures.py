@@ -93,6 +93,9 @@ def test_predictive_values_are_told() -> None:
 def test_net_benefit_counts_where_the_model_is_best() -> None:
     curve = DecisionCurve(threshold_probability=[0.1, 0.5], model=[math.nan, -0.1], all=[0.3, -0.2])
     assert calibration.best_by_net_benefit(curve) == (0, 2)
+    # As good as calling every film, or none, is not better.
+    tied = DecisionCurve(threshold_probability=[0.1, 0.5], model=[0.3, 0.0], all=[0.3, -0.2])
+    assert calibration.best_by_net_benefit(tied) == (0, 2)
     found = content().result.decision_curve
     assert calibration.best_by_net_benefit(found) == (2, 3)
     assert "at 2 of 3 threshold probabilities" in calibration.net_benefit(found)
