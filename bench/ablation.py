@@ -27,13 +27,13 @@ from scipy.special import expit
 from bench.runs import examples, transformed_files
 from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.changes import CHANGES
-from components.evaluator.gate import balanced_accuracy
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.stress import choose_films
 from components.evaluator.threshold import youden_threshold
-from components.reporter.paired import Reading, differences
 from components.shared.errors import InputError
 from components.shared.features import EVAL, IMAGE, LABEL, PATIENT, TEST, TRAIN
+from components.shared.statistics.bootstrap import Bootstrap
+from components.shared.statistics.paired import Reading, differences
 from components.trainer import model, targets
 from components.trainer.augment import central
 from components.trainer.embeddings import views
@@ -53,6 +53,7 @@ _AREA = "trainer.augmentation.min_area={}"
 _ZOOM = "trainer.augmentation.zoom={}"
 # Of each class of eval: changed in every way, in a minute on two cores.
 _STRESSED = 30
+_BOOTSTRAP = Bootstrap(2000, seed=1)
 # As they are before anything is replaced.
 _loss, _compiled, _groups = targets.loss, model.compiled, targets.groups
 
@@ -271,17 +272,18 @@ def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
-        values = binary_metrics(of_split[TEST], row.test, points[name])
-        apart = differences(of_split[TEST], keys, Reading(row.test, points[name]), base)["auc"]
+        values = binary_metrics(of_split[TEST], row.test, points[name]).values
+        reading = Reading(row.test, points[name])
+        apart = differences(of_split[TEST], keys, reading, base, _BOOTSTRAP)["auc"]
         low, high = apart.interval
         difference = "" if name == BASE else f"{apart.value:+.4f} ({low:+.4f} to {high:+.4f})"
         changed = [
-            balanced_accuracy(binary_metrics(labels, scores, points[name]))
+            binary_metrics(labels, scores, points[name]).value("balanced_accuracy")
             for scores in row.stressed
         ]
         lines.append(
             f"| {name} | {values['auc']:.4f} | {difference} | {values['recall']:.3f} "
-            f"| {values['specificity']:.3f} | {balanced_accuracy(values):.3f} "
+            f"| {values['specificity']:.3f} | {values['balanced_accuracy']:.3f} "
             f"| {np.mean(changed):.3f} | {min(changed):.3f} "
             f"| {CHANGES[int(np.argmin(changed))].name} | {row.seconds:.0f} |"
         )

@@ -106,8 +106,8 @@ def correlations(films: list[Film]) -> Iterator[str]:
         odds = np.array([film.odds for film in of_class])
         patients = np.array([film.patient for film in of_class])
         found = with_intervals(shapes, odds, patients, _BOOTSTRAP)["shape"]
-        low, high = found["interval"]
-        yield f"| {name} | {len(of_class)} | {found['r']:+.3f} | {low:+.3f} to {high:+.3f} |"
+        low, high = found.interval
+        yield f"| {name} | {len(of_class)} | {found.r:+.3f} | {low:+.3f} to {high:+.3f} |"
 
 
 def in_one_shape(
@@ -127,7 +127,7 @@ def in_one_shape(
     yield f"| by itself, no film read | {alone:.4f} | | |"
     for name, ratios in SHAPES.items():
         scores = read([squashed(film.native, ratios[film.label]) for film in films])
-        values = binary_metrics(labels, scores, threshold)
+        values = binary_metrics(labels, scores, threshold).values
         yield f"| {name} | {values['auc']:.4f} | {values['recall']:.3f} | " + (
             f"{values['specificity']:.3f} |"
         )

@@ -106,9 +106,20 @@ def show_results(console: Console, metrics: Mapping[str, Any], report: Path) -> 
     elif metrics["blessed"]:
         verdict = f"Not pushed: {metrics['serving_check']['refused']}"
     else:
-        failed = [name for name, verdict in metrics["gate"].items() if not verdict["passed"]]
-        verdict = f"Refused by the gate ({', '.join(failed)}): nothing was pushed"
+        failed = [
+            _refusal(name, verdict)
+            for name, verdict in metrics["gate"].items()
+            if not verdict["passed"]
+        ]
+        verdict = f"Refused by the gate ({'; '.join(failed)}): nothing was pushed"
     console.print(verdict, soft_wrap=True, highlight=False)
+    if metrics["champion_lost"]:
+        console.print(
+            f"Compared with no champion: {metrics['champion_lost']}",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
     console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     console.print(metrics["notice"], soft_wrap=True, highlight=False)
 
@@ -145,6 +156,19 @@ def _gate(gate: Mapping[str, Any]) -> Table:
             "passed" if verdict["passed"] else "REFUSED",
         )
     return table
+
+
+def _refusal(name: str, verdict: Mapping[str, Any]) -> str:
+    """Returns the bound that was not kept; of the champion's, by how much and how surely."""
+    if verdict["why"]:
+        return f"{name}: {verdict['why']}"
+    if not verdict["interval"]:
+        return name
+    low, high = verdict["interval"]
+    return (
+        f"{name}: {_number(verdict['value'])}, 95 % interval {_number(low)} to {_number(high)}, "
+        f"does not reach {_number(verdict['bound'])}"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -1,38 +1,33 @@
 """Is a probability what it says? Brier score, reliability bins, recalibration."""
 
-from typing import Any
-
 import numpy as np
-from scipy.special import expit
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
+from components.shared.result import Calibration, ReliabilityBin
 from components.shared.statistics.bootstrap import Bootstrap, Sample
 from components.shared.statistics.proportions import wilson_interval
 from components.shared.statistics.tally import Tally, brier, log_odds, ratio, tally
 
 BINS = 10
-_STEPS = 50
-# Log odds that one Newton step may move: far from the optimum the curvature misleads.
-_LONGEST_STEP = 4.0
-_CONVERGED = 1e-8
+_TOLERANCE = 1e-10
 
 
-def calibration(sample: Sample, bootstrap: Bootstrap) -> dict[str, Any]:
+def calibration(sample: Sample, bootstrap: Bootstrap) -> Calibration:
     """Returns how well the probabilities are calibrated.
 
-    Returns:
-        `brier`; `ece`, `ece_bins`; `bins`, those that hold films, each with its bounds `low` and
-        `high`, `films`, `mean_probability`, the share `observed` and its Wilson `interval`;
-        `slope` and `intercept` of recalibration; `intervals` of `ece`, `slope` and `intercept`.
-        The bootstrap interval of a calibration error lies high: noise is error to it.
+    `slope` and `intercept` are those of recalibration, and of the bins those are there that hold
+    films. The bootstrap interval of a calibration error lies high: noise is error to it.
     """
     value = sample.value(_measures)
-    return {
-        "brier": float(sample.value(lambda films: {"brier": brier(films)})["brier"]),
+    return Calibration(
+        brier=float(sample.value(lambda films: {"brier": brier(films)})["brier"]),
+        ece_bins=BINS,
+        bins=reliability_bins(tally(sample.labels, sample.scores)),
+        intervals=bootstrap.intervals(sample, _measures),
         **{name: float(number) for name, number in value.items()},
-        "ece_bins": BINS,
-        "bins": reliability_bins(tally(sample.labels, sample.scores)),
-        "intervals": bootstrap.intervals(sample, _measures),
-    }
+    )
 
 
 def _measures(films: Tally) -> dict[str, np.ndarray]:
@@ -64,18 +59,18 @@ def expected_calibration_error(films: Tally) -> np.ndarray:
     return ratio(np.abs(positives - probability).sum(axis=1), number.sum(axis=1))
 
 
-def reliability_bins(films: Tally) -> list[dict[str, Any]]:
-    """Returns the bins that hold films, of the first resample; see `calibration`."""
+def reliability_bins(films: Tally) -> list[ReliabilityBin]:
+    """Returns the bins that hold films, of the first resample, with Wilson intervals."""
     number, positives, probability = (sums[0] for sums in _bin_sums(films))
     return [
-        {
-            "low": place / BINS,
-            "high": (place + 1) / BINS,
-            "films": int(number[place]),
-            "mean_probability": float(probability[place] / number[place]),
-            "observed": float(positives[place] / number[place]),
-            "interval": wilson_interval(int(positives[place]), int(number[place])),
-        }
+        ReliabilityBin(
+            low=place / BINS,
+            high=(place + 1) / BINS,
+            films=int(number[place]),
+            mean_probability=float(probability[place] / number[place]),
+            observed=float(positives[place] / number[place]),
+            interval=wilson_interval(int(positives[place]), int(number[place])),
+        )
         for place in range(BINS)
         if number[place]
     ]
@@ -88,26 +83,17 @@ def calibration_slope(films: Tally) -> np.ndarray:
     probabilities is right, less if they are too extreme. NaN where there is no maximum: one class
     only, or scores that separate the classes (Albert & Anderson 1984).
     """
-    odds, number = log_odds(films.scores), films.positives + films.negatives
-    # Newton converges fast where the covariate has mean 0 and spread 1; the slope is scaled back.
-    spread = odds.std() or 1.0
-    x = (odds - odds.mean()) / spread
-    offset, slope = np.zeros(len(number)), np.zeros(len(number))
-    solvable = _overlapping(films)
-    step = np.full(len(number), np.inf)
-    for _ in range(_STEPS):
-        fitted = expit(offset[:, np.newaxis] + slope[:, np.newaxis] * x)
-        residual, weight = films.positives - number * fitted, number * fitted * (1.0 - fitted)
-        g0, g1 = residual.sum(axis=1), residual @ x
-        h00, h01, h11 = weight.sum(axis=1), weight @ x, weight @ x**2
-        determinant = h00 * h11 - h01**2
-        move = np.array([h11 * g0 - h01 * g1, h00 * g1 - h01 * g0])
-        move = np.clip(np.nan_to_num(ratio(move, determinant)), -_LONGEST_STEP, _LONGEST_STEP)
-        offset, slope = offset + move[0], slope + move[1]
-        step = np.abs(move).max(axis=0)
-        if (step[solvable] < _CONVERGED).all():
-            break
-    return np.where(solvable & (step < _CONVERGED), slope / spread, np.nan)
+    # Each score once as a pneumonia and once as a normal film, weighing as many as there are.
+    odds = np.tile(log_odds(films.scores), 2)[:, np.newaxis]
+    labels = np.repeat([1, 0], films.scores.size)
+    weights = np.hstack([films.positives, films.negatives])
+    slopes = np.full(len(weights), np.nan)
+    for row in np.flatnonzero(_overlapping(films)):
+        there = weights[row] > 0
+        model = LogisticRegression(penalty=None, solver="newton-cholesky", tol=_TOLERANCE)
+        model.fit(odds[there], labels[there], weights[row, there])
+        slopes[row] = model.coef_[0, 0]
+    return slopes
 
 
 def _overlapping(films: Tally) -> np.ndarray:
@@ -127,15 +113,17 @@ def calibration_in_the_large(films: Tally) -> np.ndarray:
     missing.
     """
     odds, number = log_odds(films.scores), films.positives + films.negatives
-    positives = films.positives.sum(axis=1)
-    solvable = (positives > 0) & (positives < number.sum(axis=1))
-    intercept, move = np.zeros(len(number)), np.full(len(number), np.inf)
-    for _ in range(_STEPS):
-        fitted = expit(intercept[:, np.newaxis] + odds)
-        slope = (number * fitted * (1.0 - fitted)).sum(axis=1)
-        move = ratio(positives - (number * fitted).sum(axis=1), slope)
-        move = np.clip(np.nan_to_num(move), -_LONGEST_STEP, _LONGEST_STEP)
-        intercept = intercept + move
-        if (np.abs(move[solvable]) < _CONVERGED).all():
-            break
-    return np.where(solvable & (np.abs(move) < _CONVERGED), intercept, np.nan)
+    share = ratio(films.positives.sum(axis=1), number.sum(axis=1))
+    intercepts = np.full(len(number), np.nan)
+    for row in np.flatnonzero((share > 0.0) & (share < 1.0)):
+
+        def excess(intercept: float, row: int = row) -> float:
+            """The mean probability less the share of pneumonias."""
+            fitted = expit(intercept + odds)
+            return float(np.average(fitted, weights=number[row]) - share[row])
+
+        # At either end all probabilities are on one side of the share.
+        middle = logit(share[row])
+        low, high = middle - odds.max() - 1.0, middle - odds.min() + 1.0
+        intercepts[row] = brentq(excess, low, high, xtol=_TOLERANCE)
+    return intercepts

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from components.evaluator.inference import load_model
+from components.shared.features import SIGNATURE_EXAMPLES
 from components.shared.versions import latest_version
 
 NOTE_FILE = os.path.join("assets.extra", "evaluation.json")
@@ -51,6 +53,18 @@ def read_note(model: str) -> Note | None:
         return None
     with tf.io.gfile.GFile(path) as file:
         return Note(**json.loads(file.read()))
+
+
+def why_lost(model: str) -> str:
+    """Returns why a SavedModel cannot be asked; empty where it can."""
+    try:
+        signatures = load_model(model).signatures
+    except Exception as error:  # TensorFlow raises whatever a damaged file makes it raise
+        first = (str(error).strip().splitlines() or [""])[0]
+        return f"it cannot be loaded ({type(error).__name__}: {first})"
+    if SIGNATURE_EXAMPLES not in signatures:
+        return f"it has no signature {SIGNATURE_EXAMPLES}"
+    return ""
 
 
 def find_champion(destination: str, model_uri: str) -> str:

@@ -4,10 +4,9 @@ A set of films whose size or brightness tells the classes apart can be learned b
 net's AUC is then no evidence that it looks at the lungs (Zech et al. 2018, PLoS Med 15:e1002683).
 """
 
-from typing import Any
-
 import numpy as np
 
+from components.shared.result import Control
 from components.shared.statistics.bootstrap import Bootstrap, Sample
 from components.shared.statistics.tally import Tally, auc
 
@@ -18,15 +17,14 @@ def _auc(films: Tally) -> dict[str, np.ndarray]:
     return {"auc": auc(films)}
 
 
-def auc_with_interval(sample: Sample, bootstrap: Bootstrap) -> dict[str, Any]:
-    """Returns `auc` and its `interval`; of one class, NaN."""
-    return {
-        "auc": float(sample.value(_auc)["auc"]),
-        "interval": bootstrap.intervals(sample, _auc)["auc"],
-    }
+def auc_with_interval(sample: Sample, bootstrap: Bootstrap) -> Control:
+    """Returns the AUC and its interval; of one class, NaN."""
+    return Control(
+        auc=float(sample.value(_auc)["auc"]), interval=bootstrap.intervals(sample, _auc)["auc"]
+    )
 
 
-def feature_control(sample: Sample, bootstrap: Bootstrap) -> dict[str, Any]:
+def feature_control(sample: Sample, bootstrap: Bootstrap) -> Control:
     """Returns the AUC of a feature alone as the score, on the side that speaks for pneumonia.
 
     Args:
@@ -38,7 +36,7 @@ def feature_control(sample: Sample, bootstrap: Bootstrap) -> dict[str, Any]:
         below 0.5; `direction`, whether `higher` or `lower` values speak for pneumonia.
     """
     found = auc_with_interval(sample, bootstrap)
-    if not found["auc"] < 0.5:
-        return {**found, "direction": HIGHER}
-    low, high = found["interval"]
-    return {"auc": 1.0 - found["auc"], "interval": [1.0 - high, 1.0 - low], "direction": LOWER}
+    if not found.auc < 0.5:
+        return Control(auc=found.auc, interval=found.interval, direction=HIGHER)
+    low, high = found.interval
+    return Control(auc=1.0 - found.auc, interval=(1.0 - high, 1.0 - low), direction=LOWER)

@@ -5,13 +5,13 @@ the label. Within one class it should not: where it does, the model reads it.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import cv2
 import numpy as np
 
 from components.evaluator.predictions import Predictions
 from components.shared.features import CLASSES
+from components.shared.result import Correlation
 from components.shared.statistics.bootstrap import Bootstrap, percentile_interval
 from components.shared.statistics.tally import log_odds
 
@@ -34,7 +34,7 @@ def sharpness(film: np.ndarray) -> float:
     return float(cv2.Laplacian(small, cv2.CV_64F).std())
 
 
-def correlations(films: Predictions, bootstrap: Bootstrap) -> dict[str, dict[str, dict[str, Any]]]:
+def correlations(films: Predictions, bootstrap: Bootstrap) -> dict[str, dict[str, Correlation]]:
     """Returns how the log odds go along with features of the films, within each class.
 
     Args:
@@ -42,7 +42,7 @@ def correlations(films: Predictions, bootstrap: Bootstrap) -> dict[str, dict[str
         bootstrap: the draws of patients.
 
     Returns:
-        {class: {feature: `r`, Pearson's coefficient, and its `interval`}}; NaN where all films are
+        {class: {feature: the correlation}}; NaN where all films are
         alike in the feature or in the score.
     """
     features = {
@@ -65,7 +65,7 @@ def correlations(films: Predictions, bootstrap: Bootstrap) -> dict[str, dict[str
 
 def with_intervals(
     features: Mapping[str, np.ndarray], odds: np.ndarray, patients: np.ndarray, bootstrap: Bootstrap
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Correlation]:
     """Returns the correlation of each feature with the log odds.
 
     Args:
@@ -75,7 +75,7 @@ def with_intervals(
         bootstrap: the draws of patients.
 
     Returns:
-        {feature: `r` and its `interval`}, NaN where there is none.
+        {feature: the correlation}, NaN where there is none.
     """
     once = np.ones((1, odds.size))
     # Nobody is drawn where there are no films.
@@ -83,10 +83,9 @@ def with_intervals(
     blocks = [[pearson(values, odds, weights) for values in features.values()] for weights in draws]
     drawn = np.concatenate(blocks, axis=1)
     return {
-        name: {
-            "r": float(pearson(values, odds, once)[0]),
-            "interval": percentile_interval(resamples),
-        }
+        name: Correlation(
+            r=float(pearson(values, odds, once)[0]), interval=percentile_interval(resamples)
+        )
         for (name, values), resamples in zip(features.items(), drawn, strict=True)
     }
 

@@ -1,9 +1,8 @@
 """ROC and precision-recall curves of a test set, with pointwise bands."""
 
-from typing import Any
-
 import numpy as np
 
+from components.shared.result import Curves, PrecisionRecallCurve, RocCurve
 from components.shared.statistics.bootstrap import Bootstrap, Sample, percentile_band
 from components.shared.statistics.tally import Tally, ratio, roc
 
@@ -45,25 +44,27 @@ def _steps(recall: np.ndarray, precision: np.ndarray) -> np.ndarray:
     return precision[called][np.searchsorted(recall[called], GRID)]
 
 
-def curves(sample: Sample, bootstrap: Bootstrap) -> dict[str, dict[str, Any]]:
-    """Returns the two curves with pointwise 95 % bands.
-
-    Returns:
-        `roc` with `false_positive_rate`, `true_positive_rate`, `low` and `high`;
-        `precision_recall` with `recall`, `precision`, `low` and `high`: 101 numbers each.
-    """
+def curves(sample: Sample, bootstrap: Bootstrap) -> Curves:
+    """Returns the two curves with pointwise 95 % bands, 101 numbers each."""
 
     def both(films: Tally) -> dict[str, np.ndarray]:
         return {"roc": true_positive_rates(films), "precision_recall": precisions(films)}
 
     value = sample.value(both)
     drawn = bootstrap.distribution(sample, both)
-    names = {
-        "roc": ("false_positive_rate", "true_positive_rate"),
-        "precision_recall": ("recall", "precision"),
-    }
-    found: dict[str, dict[str, Any]] = {}
-    for kind, (x, y) in names.items():
+    bands = {}
+    for kind in value:
         low, high = percentile_band(drawn[kind])
-        found[kind] = {x: GRID.tolist(), y: value[kind].tolist(), "low": low, "high": high}
-    return found
+        bands[kind] = {"low": low, "high": high}
+    return Curves(
+        roc=RocCurve(
+            false_positive_rate=GRID.tolist(),
+            true_positive_rate=value["roc"].tolist(),
+            **bands["roc"],
+        ),
+        precision_recall=PrecisionRecallCurve(
+            recall=GRID.tolist(),
+            precision=value["precision_recall"].tolist(),
+            **bands["precision_recall"],
+        ),
+    )

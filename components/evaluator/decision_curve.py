@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from components.shared.result import DecisionCurve
 from components.shared.statistics.bootstrap import Sample
 
 # A child is treated from this probability of pneumonia on.
 THRESHOLDS = np.arange(5, 61) / 100
 
 
-def decision_curve(sample: Sample) -> dict[str, list[float]]:
+def decision_curve(sample: Sample) -> DecisionCurve:
     """Returns the net benefit at each threshold probability p_t: TP/N - FP/N * p_t / (1 - p_t).
 
     Its unit is true positives a film: a false alarm costs as much of one as the threshold
@@ -23,8 +24,8 @@ def decision_curve(sample: Sample) -> dict[str, list[float]]:
     odds = THRESHOLDS / (1.0 - THRESHOLDS)
     prevalence = labels.mean()
     model = (treated & labels).mean(axis=1) - (treated & ~labels).mean(axis=1) * odds
-    return {
-        "threshold_probability": THRESHOLDS.tolist(),
-        "model": model.tolist(),
-        "all": (prevalence - (1.0 - prevalence) * odds).tolist(),
-    }
+    return DecisionCurve(
+        threshold_probability=THRESHOLDS.tolist(),
+        model=model.tolist(),
+        all=(prevalence - (1.0 - prevalence) * odds).tolist(),
+    )

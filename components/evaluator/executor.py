@@ -1,13 +1,13 @@
 """YoudenEvaluator's executor."""
 
 import csv
-import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import tensorflow as tf
+from absl import logging
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_executor
@@ -18,20 +18,22 @@ from components.evaluator import champion, inference, overlap, tfma_results
 from components.evaluator.blanking import blank_centre
 from components.evaluator.changes import CHANGES
 from components.evaluator.gallery import write_gallery
-from components.evaluator.gate import Verdict, judge
+from components.evaluator.gate import judge
 from components.evaluator.inference import Pass
+from components.evaluator.measures import measure, to_sample
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.misreadings import worst_misreadings
 from components.evaluator.predictions import Prediction, Predictions
-from components.evaluator.result import measure, to_sample
-from components.evaluator.settings import RunSettings
+from components.evaluator.settings import STRESSED, RunSettings
 from components.evaluator.stress import choose_films, stress
-from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, youden_threshold
+from components.evaluator.threshold import Chosen, choose_threshold
 from components.shared.artifacts import PREDICTIONS_FILE, RESULT_FILE
-from components.shared.errors import InputError
 from components.shared.features import EVAL, SPLITS, TEST
 from components.shared.progress import advance
+from components.shared.result import Champion, Result, Stress
 from components.shared.statistics.bootstrap import Bootstrap
+from components.shared.statistics.metrics import METRICS
+from components.shared.statistics.paired import Difference, Reading, differences
 
 EXAMPLES_KEY = "examples"
 MODEL_KEY = "model"
@@ -42,10 +44,26 @@ SETTINGS_KEY = "settings"
 DESTINATION_KEY = "push_destination"
 CHAMPION_KEY = "champion"
 
-# Files of the evaluation, beside TFMA's.
-
 # The test films without their middle, as if they were a split.
 _BLANKED = "blanked"
+
+
+class _Read(NamedTuple):
+    """What the trained model says; `rows` are those of eval and of test."""
+
+    chosen: Chosen
+    evaluation: Predictions
+    test: Predictions
+    blanked: Predictions
+    rows: list[Prediction]
+
+
+class _Met(NamedTuple):
+    """The champion, by how much the trained model is above it, or why it is not there."""
+
+    champion: Champion | None = None
+    above: Mapping[str, Difference] = {}
+    lost: str = ""
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -59,6 +77,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     ) -> None:
         """Evaluates a trained model.
 
+        A model whose scores have no threshold is refused, like one that keeps a bound not, and is
+        measured at 0.5. A champion that is gone or cannot be read is not compared with.
+
         Args:
             input_dict: `examples` (raw, with the splits train, eval and test) and `model`.
             output_dict: `calibrated_model`, the same SavedModel with the threshold inside;
@@ -69,10 +90,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 runner has no driver.
 
         Raises:
-            InputError: the scores are degenerate, or a split is empty.
+            InputError: a split is empty, or eval holds films of one class only.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = RunSettings.model_validate_json(exec_properties[SETTINGS_KEY])
+        bootstrap = Bootstrap(settings.bootstrap_resamples, settings.seed)
         trained = artifact_utils.get_single_instance(input_dict[MODEL_KEY])
         model = path_utils.serving_model_path(trained.uri)
         destination = exec_properties[DESTINATION_KEY]
@@ -82,67 +104,93 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         splits = {
             split: artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], split) for split in SPLITS
         }
-
-        rows = self._predict(
-            model,
-            [
-                Pass(splits[EVAL], {EVAL: None}),
-                Pass(splits[TEST], {TEST: None, _BLANKED: blank_centre}),
-            ],
-            "candidate",
-        )
-        loaded = inference.load_model(model)
-        evaluation_split, test = inference.of_split(rows, EVAL), inference.of_split(rows, TEST)
-        point = _find_threshold(evaluation_split)
-        champion_metrics = None
-        if version:
-            served = self._predict(
-                os.path.join(destination, version),
-                [Pass(splits[TEST], {TEST: None})],
-                "champion",
-            )
-            champion_metrics = _champion_metrics(served, version)
         evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
-        with self._make_beam_pipeline() as pipeline:
-            tfma_results.write_results(pipeline, test, point.threshold, evaluation)
 
-        stressed = self._stress(
-            model, {EVAL: evaluation_split, TEST: test}, splits, point.threshold, settings
-        )
-        measures = {
-            **measure(
-                test,
-                evaluation_split,
-                inference.of_split(rows, _BLANKED),
-                point.threshold,
-                Bootstrap(settings.bootstrap_resamples, settings.seed),
-            ),
-            "stressed_balanced_accuracy": stressed[TEST]["lowest"],
-            "stress": stressed,
+        read = self._read(model, splits)
+        test, threshold = read.test, read.chosen.threshold
+        loaded = inference.load_model(model)
+        met = _Met()
+        if version:
+            met = self._meet(read, destination, version, splits[TEST], bootstrap)
+        with self._make_beam_pipeline() as pipeline:
+            tfma_results.write_results(pipeline, test, threshold, evaluation)
+        stressed = self._stress(model, read, splits, settings)
+        measures = measure(test, read.evaluation, read.blanked, threshold, bootstrap)
+        values = {
+            **{name: measures[name] for name in METRICS},
+            STRESSED: stressed[TEST].lowest,
         }
-        verdicts = judge(
-            measures, settings.gate.model_dump(), champion_metrics, settings.champion_tolerance
-        )
-        misread = worst_misreadings(test, point.threshold)
-        result = {
-            "split": TEST,
-            "threshold": point._asdict(),
-            "eval": binary_metrics(
-                evaluation_split.labels, evaluation_split.scores, point.threshold
-            ),
+        misread = worst_misreadings(test, threshold)
+        result = Result(
             **measures,
-            "errors": write_gallery(misread, splits[TEST], loaded, evaluation),
-            "overlap": self._count_overlap(splits),
-            "champion": champion_metrics,
-            "gate": {name: verdict._asdict() for name, verdict in verdicts.items()},
-        }
-        _write_result(evaluation, result, [row for row in rows if row.split != _BLANKED])
+            threshold=threshold,
+            youden=read.chosen.youden,
+            stress=stressed,
+            stressed_balanced_accuracy=values[STRESSED],
+            errors=write_gallery(misread, splits[TEST], loaded, evaluation),
+            overlap=self._count_overlap(splits),
+            champion=met.champion,
+            champion_lost=met.lost,
+            gate=judge(
+                values,
+                settings.gate.model_dump(),
+                met.above,
+                settings.champion_tolerance,
+                read.chosen.why_none,
+            ),
+        )
+        _write_result(evaluation, result, read.rows)
         calibrated = artifact_utils.get_single_instance(output_dict[CALIBRATED_MODEL_KEY])
         path = path_utils.serving_model_dir(calibrated.uri)
-        save_calibrated(loaded, path, point.threshold)
-        note = champion.Note(champion.candidate_key(trained.uri), version, point.threshold)
+        save_calibrated(loaded, path, threshold)
+        note = champion.Note(champion.candidate_key(trained.uri), version, threshold)
         champion.write_note(path, note)
-        _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), trained, verdicts)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        _bless(blessing, trained, result.blessed)
+
+    def _read(self, model: str, splits: Mapping[str, str]) -> _Read:
+        """Runs the trained model over eval and test, and finds its threshold on eval."""
+        passes = [
+            Pass(splits[EVAL], {EVAL: None}),
+            Pass(splits[TEST], {TEST: None, _BLANKED: blank_centre}),
+        ]
+        rows = self._predict(model, passes, "candidate")
+        found = inference.of_split(rows, EVAL)
+        chosen = choose_threshold(found.labels, found.scores, inference.count_unusable(rows))
+        rows = inference.usable(rows)
+        return _Read(
+            chosen,
+            inference.of_split(rows, EVAL),
+            inference.of_split(rows, TEST),
+            inference.of_split(rows, _BLANKED),
+            [row for row in rows if row.split != _BLANKED],
+        )
+
+    def _meet(
+        self, read: _Read, destination: str, version: str, films: str, bootstrap: Bootstrap
+    ) -> _Met:
+        """Runs the served model over the test films, and sets the trained one beside it."""
+        model = os.path.join(destination, version)
+        lost = champion.why_lost(model)
+        rows = [] if lost else self._predict(model, [Pass(films, {TEST: None})], "champion")
+        if unusable := inference.count_unusable(rows):
+            lost = f"{unusable} of its {len(rows)} probabilities are no numbers"
+        if lost:
+            logging.warning("Version %s is not compared with: %s", version, lost)
+            return _Met(lost=f"version {version}: {lost}")
+        test = read.test
+        served = Reading(inference.of_split(rows, TEST).scores, rows[0].threshold)
+        measured = binary_metrics(test.labels, served.scores, served.threshold)
+        return _Met(
+            Champion(version=version, threshold=served.threshold, **measured.fields()),
+            differences(
+                test.labels,
+                test.patients,
+                Reading(test.scores, read.chosen.threshold),
+                served,
+                bootstrap,
+            ),
+        )
 
     def _predict(self, model: str, passes: Sequence[Pass], name: str) -> list[Prediction]:
         """Runs a model over films; `name` keeps the models' results apart."""
@@ -157,19 +205,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         return inference.read_predictions(f"{path}-*")
 
     def _stress(
-        self,
-        model: str,
-        found: Mapping[str, Predictions],
-        splits: Mapping[str, str],
-        threshold: float,
-        settings: RunSettings,
-    ) -> dict[str, dict[str, Any]]:
+        self, model: str, read: _Read, splits: Mapping[str, str], settings: RunSettings
+    ) -> dict[str, Stress]:
         """Returns for each split what `stress` says of some of its films."""
         chosen = {
             split: films.rows(
                 choose_films(films.patients, films.labels, settings.stress_films, settings.seed)
             )
-            for split, films in found.items()
+            for split, films in ((EVAL, read.evaluation), (TEST, read.test))
         }
         passes = [
             Pass(
@@ -179,7 +222,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
             for split, films in chosen.items()
         ]
-        rows = self._predict(model, passes, "stressed")
+        rows = inference.usable(self._predict(model, passes, "stressed"))
         bootstrap = Bootstrap(settings.bootstrap_resamples, settings.seed)
         return {
             split: stress(
@@ -188,7 +231,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                     change: to_sample(inference.of_split(rows, change.of(split)))
                     for change in CHANGES
                 },
-                threshold,
+                read.chosen.threshold,
                 bootstrap,
             )
             for split, films in chosen.items()
@@ -205,26 +248,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         return overlap.read_overlap(f"{path}-*")
 
 
-def _find_threshold(predictions: Predictions) -> YoudenPoint:
-    try:
-        return youden_threshold(predictions.labels, predictions.scores)
-    except DegenerateScoresError as error:
-        raise InputError(f"No threshold can be found on the {EVAL} split: {error}.") from error
-
-
-def _champion_metrics(rows: list[Prediction], version: str) -> dict[str, Any]:
-    test = inference.of_split(rows, TEST)
-    threshold = rows[0].threshold
-    return {
-        "version": version,
-        "threshold": threshold,
-        **binary_metrics(test.labels, test.scores, threshold),
-    }
-
-
-def _write_result(folder: str, result: dict[str, Any], rows: list[Prediction]) -> None:
+def _write_result(folder: str, result: Result, rows: list[Prediction]) -> None:
     with tf.io.gfile.GFile(os.path.join(folder, RESULT_FILE), "w") as file:
-        file.write(json.dumps(result, indent=1))
+        file.write(result.model_dump_json(indent=1))
     with tf.io.gfile.GFile(os.path.join(folder, PREDICTIONS_FILE), "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = [name for name in Prediction._fields if name != "threshold"]
@@ -242,9 +268,8 @@ def save_calibrated(loaded: Any, path: str, threshold: float) -> None:
     tf.saved_model.save(loaded, path, signatures=dict(loaded.signatures))
 
 
-def _bless(blessing: types.Artifact, trained: types.Artifact, verdicts: dict[str, Verdict]) -> None:
+def _bless(blessing: types.Artifact, trained: types.Artifact, blessed: bool) -> None:
     """Writes the blessing that the stock Pusher and the stock resolvers read."""
-    blessed = all(verdict.passed for verdict in verdicts.values())
     name, value = (
         (constants.BLESSED_FILE_NAME, constants.BLESSED_VALUE)
         if blessed

@@ -15,13 +15,14 @@ from components.shared.features import (
     SEEN_BYTES,
     SIGNATURE_EXPLAIN,
 )
+from components.shared.result import Misread
 
 FOLDER = "errors"
 
 
 def write_gallery(
     misreadings: list[Misreading], examples: str, model: Any, folder: str
-) -> list[dict[str, Any]]:
+) -> list[Misread]:
     """Writes a small picture of each misread film.
 
     Args:
@@ -31,8 +32,8 @@ def write_gallery(
         folder: where the folder `errors` is made.
 
     Returns:
-        For each misreading its fields, `picture` (path inside `folder`) and `heatmap`, float
-        [h][w], 0 to 1, which covers the picture. Where the model has no signature for it the
+        Each misreading with its picture, a path inside `folder`, and its heat map, float [h][w],
+        0 to 1, which covers the picture. Where the model has no signature for it the
         picture is the whole film and the heat map None.
     """
     if not misreadings:
@@ -48,7 +49,7 @@ def write_gallery(
         with tf.io.gfile.GFile(os.path.join(folder, path), "wb") as file:
             file.write(picture)
         shown[number] = {"picture": path, "heatmap": heatmap}
-    return [{**reading._asdict(), **shown[n]} for n, reading in enumerate(misreadings)]
+    return [Misread(**reading._asdict(), **shown[n]) for n, reading in enumerate(misreadings)]
 
 
 def _films(examples: str, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:

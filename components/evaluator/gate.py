@@ -2,48 +2,66 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
-
-class Verdict(NamedTuple):
-    """One bound: the value must be at least `bound`."""
-
-    value: float
-    bound: float
-    passed: bool
+from components.shared.result import Verdict
+from components.shared.statistics.metrics import METRICS
+from components.shared.statistics.paired import Difference
 
 
 def judge(
-    metrics: Mapping[str, Any],
+    values: Mapping[str, float],
     bounds: Mapping[str, float | None],
-    champion: Mapping[str, Any] | None,
+    above_champion: Mapping[str, Difference],
     tolerance: float,
+    no_threshold: str = "",
 ) -> dict[str, Verdict]:
     """Holds a model against the bounds and against the model that is served now.
 
+    Two models that are equally good differ on any films by chance. So a model is refused for the
+    champion's sake where it is surely worse than the tolerance allows: where the whole interval of
+    the difference says so.
+
     Args:
-        metrics: of the candidate, see `binary_metrics`.
-        bounds: lowest value by metric; None switches a bound off.
-        champion: the same metrics of the served model on the same test split, or None.
-        tolerance: by how much AUC and balanced accuracy may fall below the champion's.
+        values: of the candidate, by metric.
+        bounds: lowest value by metric, or highest of one that is better low; None switches a bound
+            off.
+        above_champion: by how much the candidate's metrics are above those of the served model, on
+            the same films; empty where there is none.
+        tolerance: by how much it may be worse than the champion.
+        no_threshold: why none was found, which is refused by itself; empty where one was.
 
     Returns:
         A verdict for each bound; a value that is not a number passes none.
     """
-    values = {name: (float(metrics[name]), bound) for name, bound in bounds.items()}
-    if champion is not None:
-        values["champion_auc"] = (float(metrics["auc"]), float(champion["auc"]) - tolerance)
-        values["champion_balanced_accuracy"] = (
-            balanced_accuracy(metrics),
-            balanced_accuracy(champion) - tolerance,
-        )
-    return {
-        name: Verdict(value, bound, math.isfinite(value) and value >= bound)
-        for name, (value, bound) in values.items()
+    verdicts = {
+        name: _keeps(values[name], bound, _lower_is_better(name))
+        for name, bound in bounds.items()
         if bound is not None
     }
+    if no_threshold:
+        verdicts["threshold"] = Verdict(
+            value=math.nan, bound=None, passed=False, why=f"none was found on eval: {no_threshold}."
+        )
+    for name, difference in above_champion.items():
+        if METRICS[name].compared:
+            verdicts[f"champion_{name}"] = _reaches(difference, tolerance, _lower_is_better(name))
+    return verdicts
 
 
-def balanced_accuracy(metrics: Mapping[str, Any]) -> float:
-    """Returns the mean of recall and specificity."""
-    return (float(metrics["recall"]) + float(metrics["specificity"])) / 2.0
+def _lower_is_better(name: str) -> bool:
+    return name in METRICS and METRICS[name].lower_is_better
+
+
+def _keeps(value: float, bound: float, at_most: bool) -> Verdict:
+    # Nothing compares with what is not a number.
+    return Verdict(value=value, bound=bound, passed=value <= bound if at_most else value >= bound)
+
+
+def _reaches(difference: Difference, tolerance: float, at_most: bool) -> Verdict:
+    low, high = difference.interval
+    return Verdict(
+        value=difference.value,
+        bound=tolerance if at_most else 0.0 - tolerance,
+        passed=low <= tolerance if at_most else high >= -tolerance,
+        interval=difference.interval,
+    )

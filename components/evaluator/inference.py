@@ -1,6 +1,7 @@
 """One batched pass of a SavedModel over Examples, as a Beam transform."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -145,6 +146,18 @@ def read_predictions(pattern: str) -> list[Prediction]:
         with tf.io.gfile.GFile(path) as file:
             rows += [Prediction(**json.loads(line)) for line in file]
     return sorted(rows, key=lambda row: (row.split, row.file_name))
+
+
+def count_unusable(rows: Sequence[Prediction]) -> int:
+    """Returns how many probabilities are no numbers."""
+    return sum(not math.isfinite(row.probability) for row in rows)
+
+
+def usable(rows: Sequence[Prediction]) -> list[Prediction]:
+    """Returns the predictions, a probability that is no number as 0.5: it says nothing."""
+    return [
+        row if math.isfinite(row.probability) else row._replace(probability=0.5) for row in rows
+    ]
 
 
 def of_split(rows: Sequence[Prediction], split: str) -> Predictions:

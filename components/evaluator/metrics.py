@@ -1,96 +1,65 @@
 """What a threshold is worth on a test set, and how surely."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
+from components.shared.result import ConfusionMatrix, Decided, Interval, Slice
 from components.shared.statistics.bootstrap import Bootstrap, Sample
-from components.shared.statistics.tally import (
-    Tally,
-    auc,
-    average_precision,
-    brier,
-    counts_at,
-    rates_at,
-    ratio,
-)
+from components.shared.statistics.metrics import METRICS, measured
+from components.shared.statistics.tally import counts_at, tally
 
+_WITH_INTERVAL = tuple(name for name, metric in METRICS.items() if metric.interval)
 # Of a slice; the other metrics are for the whole split.
 _SLICE_INTERVALS = ("auc", "recall", "specificity")
 
 
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator else float("nan")
-
-
-def binary_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, Any]:
+def binary_metrics(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    threshold: float,
+    intervals: Mapping[str, Interval] | None = None,
+) -> Decided:
     """Returns the metrics of the rule `score >= threshold`, compared as float32.
 
     Args:
         labels: [N], 0 or 1.
         scores: [N], probabilities.
         threshold: of the rule.
+        intervals: to put beside the metrics.
 
     Returns:
-        `auc`, `accuracy`, `recall`, `specificity`, `precision`, `f1`, `loss` (mean binary
-        cross-entropy) and `confusion_matrix` (`tn`, `fp`, `fn`, `tp`). A ratio of nothing to
-        nothing is NaN, and so is the AUC of one class.
+        Every metric of `METRICS`, and the confusion matrix. A ratio of nothing to nothing is NaN,
+        and so is the AUC of one class.
     """
-    labels = np.asarray(labels).astype(int)
-    decisions = np.asarray(scores, np.float32) >= np.float32(threshold)
-    matrix = confusion_matrix(labels, decisions, labels=[0, 1]).ravel()
-    tn, fp, fn, tp = (int(count) for count in matrix)
-    both = 0 < labels.sum() < labels.size
-    return {
-        "auc": float(roc_auc_score(labels, scores)) if both else float("nan"),
-        "accuracy": _ratio(tp + tn, labels.size),
-        "recall": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
-        "precision": _ratio(tp, tp + fp),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "loss": float(log_loss(labels, np.asarray(scores, np.float64), labels=[0, 1])),
-        "confusion_matrix": {"tn": tn, "fp": fp, "fn": fn, "tp": tp},
-    }
-
-
-def resampled_metrics(films: Tally, threshold: float) -> dict[str, np.ndarray]:
-    """Returns the metrics of every resample, [B] each, NaN where undefined.
-
-    Args:
-        films: the resamples.
-        threshold: of the rule `score >= threshold`.
-    """
-    tn, fp, fn, tp = counts_at(films, threshold)
-    rates = rates_at(films, threshold)
-    return {
-        "auc": auc(films),
-        "accuracy": ratio(tp + tn, tn + fp + fn + tp),
-        **rates,
-        "precision": ratio(tp, tp + fp),
-        "f1": ratio(2 * tp, 2 * tp + fp + fn),
-        "balanced_accuracy": (rates["recall"] + rates["specificity"]) / 2.0,
-        "average_precision": average_precision(films),
-        "brier": brier(films),
-    }
+    films = tally(np.asarray(labels), np.asarray(scores))
+    counts = counts_at(films, threshold)._asdict()
+    return Decided(
+        confusion_matrix=ConfusionMatrix(**{name: int(count[0]) for name, count in counts.items()}),
+        intervals=dict(intervals or {}),
+        **{name: float(value[0]) for name, value in measured(films, threshold).items()},
+    )
 
 
 def bootstrap_intervals(
-    sample: Sample, threshold: float, bootstrap: Bootstrap
-) -> dict[str, list[float]]:
-    """Returns the 95 % percentile interval of each metric, patients resampled.
+    sample: Sample,
+    threshold: float,
+    bootstrap: Bootstrap,
+    names: Iterable[str] = _WITH_INTERVAL,
+) -> dict[str, Interval]:
+    """Returns the 95 % percentile interval of metrics, patients resampled.
 
     Args:
         sample: the films.
         threshold: of the rule `score >= threshold`.
         bootstrap: the draws.
+        names: of the metrics wanted.
 
     Returns:
-        [2.5 %, 97.5 %] for each metric; resamples in which it is undefined are left out.
+        (2.5 %, 97.5 %) for each metric; resamples in which it is undefined are left out.
     """
-    return bootstrap.intervals(sample, partial(resampled_metrics, threshold=threshold))
+    return bootstrap.intervals(sample, partial(measured, threshold=threshold, names=tuple(names)))
 
 
 def slice_metrics(
@@ -98,7 +67,7 @@ def slice_metrics(
     cohorts: Sequence[Mapping[str, Sequence[str]]],
     threshold: float,
     bootstrap: Bootstrap,
-) -> dict[str, dict[str, dict[str, Any]]]:
+) -> dict[str, dict[str, Slice]]:
     """Returns the metrics of each cohort, its patients resampled for the intervals.
 
     Args:
@@ -108,8 +77,7 @@ def slice_metrics(
         bootstrap: the draws.
 
     Returns:
-        {kind: {cohort: `films`, `patients`, the metrics, and the `intervals` of AUC, recall and
-        specificity}}.
+        {kind: {cohort: the metrics, and the intervals of AUC, recall and specificity}}.
     """
     found: dict[str, dict[str, list[int]]] = {}
     for row, kinds in enumerate(cohorts):
@@ -125,11 +93,9 @@ def slice_metrics(
     }
 
 
-def _slice(sample: Sample, threshold: float, bootstrap: Bootstrap) -> dict[str, Any]:
-    intervals = bootstrap_intervals(sample, threshold, bootstrap)
-    return {
-        "films": sample.labels.size,
-        "patients": np.unique(sample.patients).size,
-        **binary_metrics(sample.labels, sample.scores, threshold),
-        "intervals": {name: intervals[name] for name in _SLICE_INTERVALS},
-    }
+def _slice(sample: Sample, threshold: float, bootstrap: Bootstrap) -> Slice:
+    intervals = bootstrap_intervals(sample, threshold, bootstrap, _SLICE_INTERVALS)
+    found = binary_metrics(sample.labels, sample.scores, threshold, intervals)
+    return Slice(
+        films=sample.labels.size, patients=np.unique(sample.patients).size, **found.fields()
+    )

@@ -1,13 +1,14 @@
 """Other operating points than Youden's: a wanted sensitivity, a wanted specificity."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from components.evaluator.metrics import binary_metrics
+from components.evaluator.metrics import binary_metrics, bootstrap_intervals
+from components.shared.result import Estimate, Measured, OperatingPoint
 from components.shared.statistics.bootstrap import Bootstrap, Sample
-from components.shared.statistics.tally import Roc, Tally, rates_at, roc, tally
+from components.shared.statistics.metrics import RATES, measured
+from components.shared.statistics.tally import Roc, Tally, roc, tally
 
 # Read off the test split's ROC curve.
 _READ_OFF = (0.90, 0.95)
@@ -40,15 +41,14 @@ def _best(value: np.ndarray, bound: np.ndarray, wanted: float) -> np.ndarray:
     return np.where(np.isfinite(best), best, np.nan)
 
 
-def points_on_test(sample: Sample, bootstrap: Bootstrap) -> dict[str, dict[str, Any]]:
+def points_on_test(sample: Sample, bootstrap: Bootstrap) -> dict[str, dict[str, Estimate]]:
     """Returns what the ROC curve holds at round values, with intervals.
 
     These thresholds are chosen on the films they are measured on: for comparison with published
     figures, not a promise.
 
     Returns:
-        {`sensitivity_at_specificity` or `specificity_at_sensitivity`: {"0.90" or "0.95":
-        {`value`, `interval`}}}.
+        {`sensitivity_at_specificity` or `specificity_at_sensitivity`: {"0.90" or "0.95": rate}}.
     """
     kinds = {
         "sensitivity_at_specificity": sensitivity_at_specificity,
@@ -65,10 +65,9 @@ def points_on_test(sample: Sample, bootstrap: Bootstrap) -> dict[str, dict[str, 
     value, intervals = sample.value(all_points), bootstrap.intervals(sample, all_points)
     return {
         kind: {
-            f"{wanted:.2f}": {
-                "value": float(value[f"{kind} {wanted}"]),
-                "interval": intervals[f"{kind} {wanted}"],
-            }
+            f"{wanted:.2f}": Estimate(
+                value=float(value[f"{kind} {wanted}"]), interval=intervals[f"{kind} {wanted}"]
+            )
             for wanted in _READ_OFF
         }
         for kind in kinds
@@ -104,7 +103,7 @@ def threshold_of_specificity(points: Roc, wanted: float) -> float:
 
 def operating_points(
     evaluation: Sample, test: Sample, bootstrap: Bootstrap
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, OperatingPoint]:
     """Chooses two operating points on eval and measures them on test.
 
     Args:
@@ -113,8 +112,7 @@ def operating_points(
         bootstrap: for the intervals on test.
 
     Returns:
-        `sensitivity_95` and `specificity_90`, each with its `rule` in words, `threshold`, `eval`
-        and `test` metrics, and the `intervals` of recall and specificity on test.
+        `sensitivity_95` and `specificity_90`.
 
     Raises:
         ValueError: the eval split holds one class only.
@@ -133,17 +131,17 @@ def operating_points(
         ),
     }
     return {
-        name: {
-            "rule": rule,
-            "threshold": threshold,
-            "eval": _rates(evaluation, threshold),
-            "test": binary_metrics(test.labels, test.scores, threshold),
-            "intervals": bootstrap.intervals(test, partial(rates_at, threshold=threshold)),
-        }
+        name: OperatingPoint(
+            rule=rule,
+            threshold=threshold,
+            eval=_rates(evaluation, threshold),
+            test=binary_metrics(test.labels, test.scores, threshold),
+            intervals=bootstrap_intervals(test, threshold, bootstrap, RATES),
+        )
         for name, (rule, threshold) in chosen.items()
     }
 
 
-def _rates(sample: Sample, threshold: float) -> dict[str, float]:
-    found = sample.value(partial(rates_at, threshold=threshold))
-    return {name: float(value) for name, value in found.items()}
+def _rates(sample: Sample, threshold: float) -> Measured:
+    found = sample.value(partial(measured, threshold=threshold, names=RATES))
+    return Measured(**{name: float(value) for name, value in found.items()})

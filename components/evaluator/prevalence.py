@@ -1,11 +1,11 @@
 """What a decision says of a child, where pneumonia is rarer or commoner than in the test split."""
 
-from typing import Any
-
 import numpy as np
 
+from components.shared.result import PredictiveValues
 from components.shared.statistics.bootstrap import Bootstrap, Sample
-from components.shared.statistics.tally import Tally, rates_at, ratio
+from components.shared.statistics.metrics import RATES, measured
+from components.shared.statistics.tally import Tally, ratio
 
 PREVALENCES = np.array([0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70])
 
@@ -31,7 +31,7 @@ def predictive_values(
 
 def prevalence_table(
     sample: Sample, threshold: float, bootstrap: Bootstrap
-) -> list[dict[str, Any]]:
+) -> list[PredictiveValues]:
     """Returns the predictive values at each prevalence, with intervals.
 
     Sensitivity and specificity are taken to stay as they are on the test split, which a change in
@@ -43,11 +43,11 @@ def prevalence_table(
         bootstrap: the draws.
 
     Returns:
-        A row a prevalence: `prevalence`, `ppv`, `npv`, `ppv_interval`, `npv_interval`.
+        A row a prevalence.
     """
 
     def values(films: Tally) -> dict[str, np.ndarray]:
-        rates = rates_at(films, threshold)
+        rates = measured(films, threshold, RATES)
         ppv, npv = predictive_values(rates["recall"], rates["specificity"])
         columns = range(PREVALENCES.size)
         return {
@@ -57,12 +57,12 @@ def prevalence_table(
 
     value, intervals = sample.value(values), bootstrap.intervals(sample, values)
     return [
-        {
-            "prevalence": float(prevalence),
-            "ppv": float(value[f"ppv {column}"]),
-            "npv": float(value[f"npv {column}"]),
-            "ppv_interval": intervals[f"ppv {column}"],
-            "npv_interval": intervals[f"npv {column}"],
-        }
+        PredictiveValues(
+            prevalence=float(prevalence),
+            ppv=float(value[f"ppv {column}"]),
+            npv=float(value[f"npv {column}"]),
+            ppv_interval=intervals[f"ppv {column}"],
+            npv_interval=intervals[f"npv {column}"],
+        )
         for column, prevalence in enumerate(PREVALENCES)
     ]

@@ -1,19 +1,34 @@
 """The settings of YoudenEvaluator."""
 
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, create_model
 
 from components.shared.section import Section
+from components.shared.statistics.metrics import METRICS
+
+# The bound that is on no metric of the films as they are.
+STRESSED = "stressed_balanced_accuracy"
 
 
-class Gate(Section):
-    """Lowest test metrics of a model that may be pushed; null switches a bound off."""
+class _Bounds(Section):
+    if TYPE_CHECKING:
+        # The fields follow from METRICS, which mypy does not read.
+        def __getattr__(self, name: str) -> float | None: ...
 
-    auc: float | None = Field(0.90, ge=0.0, le=1.0)
-    recall: float | None = Field(0.90, ge=0.0, le=1.0)
-    specificity: float | None = Field(0.50, ge=0.0, le=1.0)
-    stressed_balanced_accuracy: float | None = Field(
-        None, ge=0.0, le=1.0, description="the lowest on changed films, see stress_films"
-    )
+
+def _bound(default: float | None, description: str | None = None) -> Any:
+    return (float | None, Field(default, ge=0.0, le=1.0, description=description))
+
+
+Gate = create_model(
+    "Gate",
+    __base__=_Bounds,
+    __module__=__name__,
+    __doc__="Bounds on the test metrics of a model that may be pushed; null switches one off.",
+    **{metric.name: _bound(metric.bound) for metric in METRICS.values() if metric.gated},
+    **{STRESSED: _bound(None, "the lowest on changed films, see stress_films")},
+)
 
 
 class Settings(Section):
@@ -21,7 +36,11 @@ class Settings(Section):
 
     gate: Gate = Gate()
     champion_tolerance: float = Field(
-        0.01, ge=0.0, le=1.0, description="AUC and balanced accuracy below the served model's"
+        0.01,
+        ge=0.0,
+        le=1.0,
+        description="AUC and balanced accuracy below the served model's; refused where the whole "
+        "95 % interval of the difference is further below",
     )
     bootstrap_resamples: int = Field(2000, ge=100, le=100_000)
     stress_films: int | None = Field(

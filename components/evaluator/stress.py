@@ -7,13 +7,14 @@ differ. See `changes.py` for the changes.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from components.evaluator.changes import Change
-from components.evaluator.metrics import resampled_metrics
+from components.shared.result import Change as Changed
+from components.shared.result import Measured, Stress
 from components.shared.statistics.bootstrap import Bootstrap, Sample
+from components.shared.statistics.metrics import measured
 
 _METRICS = ("auc", "recall", "specificity", "balanced_accuracy")
 
@@ -49,7 +50,7 @@ def stress(
     changed: Mapping[Change, Sample],
     threshold: float,
     bootstrap: Bootstrap,
-) -> dict[str, Any]:
+) -> Stress:
     """Measures the rule `probability >= threshold` on changed films.
 
     Args:
@@ -59,29 +60,32 @@ def stress(
         bootstrap: the draws of patients, the same for every change.
 
     Returns:
-        `films` and `patients`; `unchanged`, and for each of `changes` also its `kind` and
-        `strength`: AUC, recall, specificity and balanced accuracy with their `intervals`;
-        `lowest` and `mean`: over the changes, of the balanced accuracy. What is undefined is NaN.
+        AUC, recall, specificity and balanced accuracy with their intervals; what is undefined is
+        NaN, and so are then the lowest and the mean.
     """
     changes = [
-        {"kind": change.kind, "strength": change.strength, **_measure(sample, threshold, bootstrap)}
+        Changed(
+            kind=change.kind,
+            strength=change.strength,
+            **_measure(sample, threshold, bootstrap).fields(),
+        )
         for change, sample in changed.items()
     ]
-    balanced = [change["balanced_accuracy"] for change in changes]
-    return {
-        "films": unchanged.labels.size,
-        "patients": np.unique(unchanged.patients).size,
-        "unchanged": _measure(unchanged, threshold, bootstrap),
-        "changes": changes,
-        "lowest": float(np.min(balanced)),
-        "mean": float(np.mean(balanced)),
-    }
+    balanced = [change.value("balanced_accuracy") for change in changes]
+    return Stress(
+        films=unchanged.labels.size,
+        patients=np.unique(unchanged.patients).size,
+        unchanged=_measure(unchanged, threshold, bootstrap),
+        changes=changes,
+        lowest=float(np.min(balanced)),
+        mean=float(np.mean(balanced)),
+    )
 
 
-def _measure(sample: Sample, threshold: float, bootstrap: Bootstrap) -> dict[str, Any]:
-    at_threshold = partial(resampled_metrics, threshold=threshold)
-    values, intervals = sample.value(at_threshold), bootstrap.intervals(sample, at_threshold)
-    return {
-        **{name: float(values[name]) for name in _METRICS},
-        "intervals": {name: intervals[name] for name in _METRICS},
-    }
+def _measure(sample: Sample, threshold: float, bootstrap: Bootstrap) -> Measured:
+    at_threshold = partial(measured, threshold=threshold, names=_METRICS)
+    values = sample.value(at_threshold)
+    return Measured(
+        intervals=bootstrap.intervals(sample, at_threshold),
+        **{name: float(value) for name, value in values.items()},
+    )

@@ -12,24 +12,47 @@ from components.evaluator.cohorts import cohorts
 from components.evaluator.inference import Predictions
 from components.shared.artifacts import SLICES
 from components.shared.features import LABEL, PROBABILITY
+from components.shared.statistics.metrics import METRICS
 
-# TFMA's AUC is a sum over this many thresholds; its default of 10,000 would be written into the
-# configuration one by one.
-_AUC_THRESHOLDS = 1000
+# TFMA's areas are sums over thresholds, which are written into its configuration one by one.
+_MOST_THRESHOLDS = 2000
 
 
-def eval_config(threshold: float) -> tfma.EvalConfig:
-    """Returns TFMA's configuration: the metrics at the threshold, overall and by slice."""
+def auc_thresholds(scores: np.ndarray) -> list[float]:
+    """Returns thresholds between which films are few, wherever the scores crowd.
+
+    Args:
+        scores: [N], float32.
+
+    Returns:
+        Each score once, by which the area is exact; of more than 2,000, as many of even ranks.
+    """
+    distinct = np.unique(scores)
+    if distinct.size > _MOST_THRESHOLDS:
+        ranks = np.linspace(0.0, 1.0, _MOST_THRESHOLDS)
+        distinct = np.unique(np.quantile(scores, ranks, method="nearest"))
+    return [float(score) for score in distinct]
+
+
+def eval_config(threshold: float, scores: np.ndarray) -> tfma.EvalConfig:
+    """Returns TFMA's configuration: the metrics at the threshold, overall and by slice.
+
+    Args:
+        threshold: above which TFMA counts a score as positive.
+        scores: [N], float32, of the films.
+    """
     at_threshold = {"thresholds": [threshold]}
+    curve = {"thresholds": auc_thresholds(scores)}
     metrics = [
         tfma.metrics.ExampleCount(name="example_count"),
-        tfma.metrics.AUC(name="auc", num_thresholds=_AUC_THRESHOLDS),
-        tfma.metrics.AUCPrecisionRecall(
-            name="auc_precision_recall", num_thresholds=_AUC_THRESHOLDS
+        tfma.metrics.AUCPrecisionRecall(name="auc_precision_recall", **curve),
+        *(
+            getattr(tfma.metrics, metric.tfma)(
+                name=metric.name, **(at_threshold if metric.at_threshold else curve)
+            )
+            for metric in METRICS.values()
+            if metric.tfma
         ),
-        tfma.metrics.Recall(name="recall", **at_threshold),
-        tfma.metrics.Specificity(name="specificity", **at_threshold),
-        tfma.metrics.Precision(name="precision", **at_threshold),
         tfma.metrics.ConfusionMatrixAtThresholds(name="confusion_matrix", **at_threshold),
         tfma.metrics.CalibrationPlot(name="calibration_plot", num_buckets=10),
         tfma.metrics.ConfusionMatrixPlot(name="confusion_matrix_plot"),
@@ -81,5 +104,7 @@ def write_results(
         | "Predictions" >> beam.Create(list(to_examples(predictions)))
         | "ToArrow" >> source.BeamSource()
         | "TFMA"
-        >> tfma.ExtractEvaluateAndWriteResults(eval_config=eval_config(below), output_path=path)
+        >> tfma.ExtractEvaluateAndWriteResults(
+            eval_config=eval_config(below, predictions.scores), output_path=path
+        )
     )

@@ -12,16 +12,21 @@ import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from components.shared.errors import InputError
+from components.shared.features import EVAL
+from components.shared.result import Youden
 from components.shared.statistics.tally import log_odds, roc, tally
 
 # Values of J closer than this are equal: they are sums of ratios of whole numbers.
 _TIE = 1e-12
 # Of the regression: next to none, but where the classes do not overlap it needs some.
 _INVERSE_PENALTY = 1e4
+# Where there is no threshold: a model is measured all the same, so that the report can show why.
+_STAND_IN = 0.5
 
 
 class DegenerateScoresError(ValueError):
-    """No threshold can be found; the message says why."""
+    """The model's scores have no threshold; the message says why."""
 
 
 class YoudenPoint(NamedTuple):
@@ -86,8 +91,9 @@ def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> YoudenPoint:
         The operating point.
 
     Raises:
-        DegenerateScoresError: one class only, a score that is not finite, constant scores, or
-            scores that no threshold makes better than chance.
+        DegenerateScoresError: a score that is not finite, constant scores, or scores that no
+            threshold makes better than chance.
+        InputError: one class only.
     """
     labels, scores = _checked(labels, scores)
     curve = _curve(labels, scores)
@@ -105,6 +111,44 @@ def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> YoudenPoint:
         )
     )
     return point if point.j >= best.j - np.sqrt(variance) - _TIE else best
+
+
+class Chosen(NamedTuple):
+    """The threshold that a model is measured at.
+
+    Attributes:
+        threshold: a float32 value.
+        youden: how it was found; None where there is none, and 0.5 stands for it.
+        why_none: why there is none; empty where there is one.
+    """
+
+    threshold: float
+    youden: Youden | None
+    why_none: str
+
+
+def choose_threshold(labels: np.ndarray, scores: np.ndarray, unusable: int) -> Chosen:
+    """Returns Youden's threshold, or why the model has none.
+
+    Args:
+        labels: [N], 0 or 1, both present.
+        scores: [N] of eval.
+        unusable: how many probabilities of any films are no numbers.
+
+    Raises:
+        InputError: one class only.
+    """
+    try:
+        point = youden_threshold(labels, scores)
+    except DegenerateScoresError as error:
+        return Chosen(_STAND_IN, None, str(error))
+    if unusable:
+        return Chosen(_STAND_IN, None, f"{unusable} probabilities are no numbers")
+    return Chosen(
+        point.threshold,
+        Youden(**{name: getattr(point, name) for name in Youden.model_fields}),
+        "",
+    )
 
 
 def calibrated_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -158,10 +202,13 @@ def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nda
     labels, scores = np.asarray(labels).astype(bool), np.asarray(scores, dtype=np.float32)
     if labels.shape != scores.shape or labels.ndim != 1:
         raise ValueError(f"labels {labels.shape} and scores {scores.shape} must be of one length")
+    if labels.all() or not labels.any():
+        raise InputError(
+            f"No threshold can be found on the {EVAL} split: {labels.sum()} of its {labels.size} "
+            "films show pneumonia, and it takes films of both classes."
+        )
     if not np.isfinite(scores).all():
         raise DegenerateScoresError(f"{(~np.isfinite(scores)).sum()} scores are not finite")
-    if labels.all() or not labels.any():
-        raise DegenerateScoresError(f"{labels.sum()} of {labels.size} films are positive")
     if (scores == scores[0]).all():
         raise DegenerateScoresError(f"all {scores.size} scores are {scores[0]:g}")
     return labels, scores

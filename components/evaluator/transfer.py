@@ -1,9 +1,8 @@
 """Does the threshold that was best on eval stay good on test? Youden's J of both, side by side."""
 
-from typing import Any
-
 import numpy as np
 
+from components.shared.result import Transfer, TransferPoint
 from components.shared.statistics.bootstrap import Sample
 from components.shared.statistics.tally import ratio, roc, tally
 
@@ -36,7 +35,7 @@ def best_threshold(sample: Sample) -> float:
     return float(points.thresholds[np.flatnonzero(j >= j.max() - 1e-12)[-1]])
 
 
-def threshold_transfer(evaluation: Sample, test: Sample, chosen: float) -> dict[str, Any]:
+def threshold_transfer(evaluation: Sample, test: Sample, chosen: float) -> Transfer:
     """Returns J by threshold on eval and on test, and three thresholds among them.
 
     Args:
@@ -52,16 +51,14 @@ def threshold_transfer(evaluation: Sample, test: Sample, chosen: float) -> dict[
     named = {"chosen": chosen, "half": 0.5, "oracle": best_threshold(test)}
     at = np.array(list(named.values()))
     eval_j, test_j = youden_j(evaluation, at), youden_j(test, at)
-    return {
-        "thresholds": GRID.tolist(),
-        "eval": youden_j(evaluation, GRID).tolist(),
-        "test": youden_j(test, GRID).tolist(),
-        "points": {
-            name: {
-                "threshold": float(at[row]),
-                "eval_j": float(eval_j[row]),
-                "test_j": float(test_j[row]),
-            }
+    return Transfer(
+        thresholds=GRID.tolist(),
+        eval=youden_j(evaluation, GRID).tolist(),
+        test=youden_j(test, GRID).tolist(),
+        points={
+            name: TransferPoint(
+                threshold=float(at[row]), eval_j=float(eval_j[row]), test_j=float(test_j[row])
+            )
             for row, name in enumerate(named)
         },
-    }
+    )

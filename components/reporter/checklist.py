@@ -4,13 +4,13 @@ CLAIM (2024 update) and TRIPOD+AI (2024) ask for far more than a pipeline knows.
 ticked only where the run brought it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from components.reporter.content import Content, finite
 
 CLAIM, TRIPOD, BOTH = "CLAIM", "TRIPOD+AI", "CLAIM, TRIPOD+AI"
-_SPLIT_PAIRS = 3
 _MEASURES = ("auc", "recall", "specificity")
 
 NOT_ANSWERED = (
@@ -58,8 +58,7 @@ def _counted(content: Content) -> object:
 
 
 def _disjoint(content: Content) -> object:
-    patients = (content.metrics.get("overlap") or {}).get("patients") or {}
-    return len(patients) == _SPLIT_PAIRS and not any(patients.values())
+    return not any(content.result.overlap["patients"].values())
 
 
 def _preprocessing(content: Content) -> object:
@@ -79,40 +78,38 @@ def _training(content: Content) -> object:
 
 
 def _threshold(content: Content) -> object:
-    return finite((content.metrics.get("youden") or {}).get("threshold")) is not None
+    return content.result.youden
 
 
 def _discrimination(content: Content) -> object:
-    intervals = content.metrics.get("intervals") or {}
-    return all(_known(intervals.get(name)) for name in _MEASURES)
+    return all(_known(content.result.interval(name)) for name in _MEASURES)
 
 
 def _calibration(content: Content) -> object:
-    found = content.metrics.get("calibration") or {}
-    known = all(finite(found.get(key)) is not None for key in ("slope", "intercept"))
-    return known and found.get("bins")
+    found = content.result.calibration
+    return _known((found.slope, found.intercept)) and found.bins
 
 
 def _utility(content: Content) -> object:
-    return (content.metrics.get("decision_curve") or {}).get("model")
+    return content.result.decision_curve.model
 
 
 def _subgroups(content: Content) -> object:
-    slices = (content.metrics.get("slices") or {}).values()
-    intervals = [found.get("intervals") or {} for cohorts in slices for found in cohorts.values()]
-    return any(_known(found.get(name)) for found in intervals for name in _MEASURES)
+    slices = [found for cohorts in content.result.slices.values() for found in cohorts.values()]
+    return any(_known(found.interval(name)) for found in slices for name in _MEASURES)
 
 
 def _robustness(content: Content) -> object:
-    return all(content.metrics.get(key) for key in ("threshold_transfer", "controls", "stress"))
+    result = content.result
+    return result.threshold_transfer and result.controls and result.stress
 
 
 def _explained(content: Content) -> object:
-    return any(error.get("heatmap") for error in content.metrics.get("errors") or ())
+    return any(error.heatmap for error in content.result.errors)
 
 
 def _failures(content: Content) -> object:
-    return content.metrics.get("errors") is not None
+    return content.result.errors is not None
 
 
 def _use(content: Content) -> object:
@@ -135,8 +132,8 @@ def _model(content: Content) -> object:
     return content.metrics.get("pushed") and content.metrics.get("model_path")
 
 
-def _known(bounds: Sequence[float | None] | None) -> bool:
-    return len([bound for bound in bounds or () if finite(bound) is not None]) == 2
+def _known(numbers: tuple[float, float]) -> bool:
+    return all(map(math.isfinite, numbers))
 
 
 _SECTIONS = {

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from components.reporter import paired
 from components.reporter.content import (
     MISSING,
     Content,
@@ -20,10 +19,14 @@ from components.reporter.figures import comparison
 from components.reporter.films import FilmsCompared, compare_films
 from components.reporter.render import fill
 from components.reporter.tables import engineering, verdict
-from components.reporter.tables.metrics import TITLES, short_title, value_of
 from components.reporter.tables.table import Badge, Table
+from components.shared.result import Verdict
+from components.shared.statistics import paired
+from components.shared.statistics.bootstrap import Bootstrap
+from components.shared.statistics.metrics import METRICS
 
 Row = Sequence[str | Badge]
+_BOOTSTRAP = Bootstrap(2000, seed=1)
 _STRESS = {
     "mean": "Balanced accuracy on changed films, mean",
     "lowest": "Balanced accuracy on changed films, lowest",
@@ -39,7 +42,6 @@ def compare(folders: Sequence[Path], runs: Sequence[Content]) -> str:
     """
     names = run_names(folders)
     films = [compare_films(run, runs[0]) for run in runs[1:]]
-    transfers = comparison.transfers(names, runs)
     return fill(
         "comparison.html",
         {
@@ -52,9 +54,9 @@ def compare(folders: Sequence[Path], runs: Sequence[Content]) -> str:
             "data": _data(names, runs),
             "settings": _settings(names, runs),
             "rocs": Markup(comparison.rocs(names, runs)),
-            "transfers": Markup(transfers) if transfers else None,
+            "transfers": Markup(comparison.transfers(names, runs)),
             "differences": _differences(names, runs, films),
-            "resamples": paired.RESAMPLES,
+            "resamples": _BOOTSTRAP.resamples,
         },
     )
 
@@ -77,52 +79,42 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _results(names: Sequence[str], runs: Sequence[Content]) -> Table:
-    rows: list[Row] = [
-        ("Threshold", *(format_number(run.metrics.get("threshold"), 4) for run in runs))
-    ]
-    for name, title in TITLES.items():
-        if any(value_of(run.metrics, name) is not None for run in runs):
-            rows.append((title, *(_estimate(run, name) for run in runs)))
+    rows: list[Row] = [("Threshold", *(format_number(run.result.threshold, 4) for run in runs))]
+    for name, metric in METRICS.items():
+        rows.append((metric.title, *(_estimate(run, name) for run in runs)))
     for name, title in _STRESS.items():
-        if any(run.metrics.get("stress") for run in runs):
-            rows.append((title, *(format_number(_stressed(run).get(name)) for run in runs)))
+        stressed = [run.result.stress[run.result.split] for run in runs]
+        rows.append((title, *(format_number(getattr(found, name)) for found in stressed)))
     rows.append(("TN, FP, FN, TP", *(_matrix(run) for run in runs)))
     header = ("Metric", *names)
     caption = "Each at its own threshold; in brackets the 95 % interval, patients resampled"
     return Table(caption, header, rows, range(1, len(header)))
 
 
-def _stressed(run: Content) -> Mapping[str, Any]:
-    """Returns what the run measured on changed films of its split; empty where it did not."""
-    found: Mapping[str, Any] = (run.metrics.get("stress") or {}).get(run.metrics["split"]) or {}
-    return found
-
-
 def _estimate(run: Content, name: str) -> str:
-    interval = (run.metrics.get("intervals") or {}).get(name)
-    return format_estimate(value_of(run.metrics, name), interval)
+    return format_estimate(run.result.value(name), run.result.interval(name))
 
 
 def _matrix(run: Content) -> str:
-    counts = run.metrics.get("confusion_matrix")
-    return ", ".join(str(counts[key]) for key in ("tn", "fp", "fn", "tp")) if counts else MISSING
+    counts = run.result.confusion_matrix
+    return f"{counts.tn}, {counts.fp}, {counts.fn}, {counts.tp}"
 
 
 def _gate(names: Sequence[str], runs: Sequence[Content]) -> Table:
-    verdicts = [verdict.judge(run.metrics) for run in runs]
+    verdicts = [verdict.judge(run) for run in runs]
     rows: list[Row] = [("Verdict", *(Badge(found.title, found.tone) for found in verdicts))]
-    bounds = [run.metrics.get("gate") or {} for run in runs]
+    bounds = [run.result.gate for run in runs]
     for bound in dict.fromkeys(name for found in bounds for name in found):
-        rows.append((verdict.bound_title(bound), *(_bound(found.get(bound)) for found in bounds)))
+        cells = [_bound(bound, found.get(bound)) for found in bounds]
+        rows.append((verdict.bound_title(bound), *cells))
     return Table("The gate", ("Bound", *names), rows)
 
 
-def _bound(found: Mapping[str, Any] | None) -> str | Badge:
+def _bound(name: str, found: Verdict | None) -> str | Badge:
     if not found:
         return "not set"
-    passed = found["passed"]
-    text = f"{'passed' if passed else 'failed'}, at least {format_number(found['bound'])}"
-    return Badge(text, "good" if passed else "bad")
+    text = f"{'passed' if found.passed else 'failed'}: must {verdict.must(name, found)}"
+    return Badge(text, "good" if found.passed else "bad")
 
 
 def _data(names: Sequence[str], runs: Sequence[Content]) -> Table:
@@ -130,7 +122,7 @@ def _data(names: Sequence[str], runs: Sequence[Content]) -> Table:
         (
             "Measured on",
             *(
-                f"{run.metrics['split']}, {len(run.measured)} films, "
+                f"{run.result.split}, {len(run.measured)} films, "
                 f"{sum(int(row['label']) for row in run.measured)} with pneumonia"
                 for run in runs
             ),
@@ -162,7 +154,11 @@ def _differences(
     names: Sequence[str], runs: Sequence[Content], films: Sequence[FilmsCompared]
 ) -> Table:
     rows = [
-        (f"{name}: {short_title(metric)}", f"{found.value:+.3f}", format_interval(found.interval))
+        (
+            f"{name}: {METRICS[metric].short_title}",
+            f"{found.value:+.3f}",
+            format_interval(found.interval),
+        )
         for name, run, compared in zip(names[1:], runs[1:], films, strict=True)
         if compared.same
         for metric, found in _paired(run, runs[0]).items()
@@ -173,17 +169,13 @@ def _differences(
 
 
 def _paired(run: Content, reference: Content) -> dict[str, paired.Difference]:
-    if any(finite(content.metrics.get("threshold")) is None for content in (run, reference)):
-        return {}
-    rows = {row["file_name"]: row for row in run.measured}
-    pairs = [(rows[expected["file_name"]], expected) for expected in reference.measured]
-    labels, _ = reference.labels_and_scores()
-    readings = [
-        paired.Reading(
-            np.asarray([pair[side]["probability"] for pair in pairs], float),
-            content.metrics["threshold"],
-        )
-        for side, content in enumerate((run, reference))
-    ]
-    patients = [expected["patient"] for _, expected in pairs]
-    return paired.differences(labels, patients, *readings)
+    scored = {row["file_name"]: row["probability"] for row in run.measured}
+    labels, expected = reference.labels_and_scores()
+    scores = np.asarray([scored[row["file_name"]] for row in reference.measured], float)
+    return paired.differences(
+        labels,
+        [row["patient"] for row in reference.measured],
+        paired.Reading(scores, run.result.threshold),
+        paired.Reading(expected, reference.result.threshold),
+        _BOOTSTRAP,
+    )

@@ -3,9 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from components.shared.result import Result
 
 # A value that is not there, or that has no meaning (a ratio of nothing to nothing).
 MISSING = "\N{EN DASH}"
@@ -19,7 +22,7 @@ class Content:
     """The results of one run.
 
     Attributes:
-        metrics: the content of metrics.json.
+        metrics: the content of metrics.json: what the run is, and the evaluator's `result`.
         predictions: one row a film of eval and test: `split`, `file_name`, `patient`, `label`
             (0 or 1), `subtype`, `probability`.
         history: one row an epoch: `epoch`, `loss`, `accuracy`, `eval_loss`, `eval_auc`.
@@ -27,7 +30,10 @@ class Content:
         config: the resolved configuration, nested.
         lineage: one row a node: `node`, `execution` (its id in ML Metadata), `state` (`COMPLETE`
             or `CACHED`), `outputs`, a list of `key`, `artifact` (id) and `uri`.
-        pictures: the PNG files that `metrics["errors"]` names under `picture`.
+        pictures: the PNG files that the result's `errors` name under `picture`.
+
+    Raises:
+        ValueError: the metrics hold no result of this version.
     """
 
     metrics: Mapping[str, Any]
@@ -38,10 +44,19 @@ class Content:
     lineage: Sequence[Mapping[str, Any]]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Reads the result, so that content which has none is not made."""
+        _ = self.result
+
+    @cached_property
+    def result(self) -> Result:
+        """What the evaluator wrote."""
+        return Result.of_metrics(self.metrics)
+
     @property
     def measured(self) -> list[Mapping[str, Any]]:
         """The predictions of the split that the metrics were measured on."""
-        return [row for row in self.predictions if row["split"] == self.metrics["split"]]
+        return [row for row in self.predictions if row["split"] == self.result.split]
 
     def labels_and_scores(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns labels [N] and probabilities [N] of the measured split."""

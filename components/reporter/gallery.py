@@ -1,12 +1,13 @@
 """The films that the model got most confidently wrong."""
 
 import base64
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from components.reporter.content import Content, format_number
 from components.reporter.figures import heatmap
 from components.shared.features import CLASSES
+from components.shared.result import Misread
 
 _KINDS = {"miss": "Misses: pneumonias called normal", "false alarm": "False alarms"}
 
@@ -33,21 +34,20 @@ class Error(NamedTuple):
 
 def errors(content: Content) -> list[tuple[str, list[Error]]]:
     """Returns the errors of each kind under its title, most confident first."""
-    found = content.metrics.get("errors") or ()
+    found = content.result.errors
     return [
-        (title, [_error(row, content) for row in found if row["kind"] == kind])
+        (title, [_error(row, content) for row in found if row.kind == kind])
         for kind, title in _KINDS.items()
     ]
 
 
-def _error(row: Mapping[str, Any], content: Content) -> Error:
-    picture = content.pictures.get(row.get("picture") or "")
-    film, overlay = _pictures(picture, row.get("heatmap"))
+def _error(row: Misread, content: Content) -> Error:
+    film, overlay = _pictures(content.pictures.get(row.picture), row.heatmap)
     return Error(
-        row["file_name"],
-        row["patient"],
-        CLASSES[row["label"]],
-        format_number(row["probability"]),
+        row.file_name,
+        row.patient,
+        CLASSES[row.label],
+        format_number(row.probability),
         film,
         overlay,
     )

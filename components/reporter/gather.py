@@ -88,10 +88,9 @@ def gather(sources: Sources) -> Content:
 def _metrics(sources: Sources) -> dict[str, Any]:
     """Returns the content of metrics.json."""
     provenance = sources.provenance
-    result = _read_json(sources.evaluation / RESULT_FILE)
     return {
         "notice": REPORT_NOTICE,
-        **result,
+        **_read_json(sources.evaluation / RESULT_FILE),
         "pushed": bool(sources.pushed.get("pushed")),
         "pushed_version": sources.pushed.get("pushed_version"),
         "model_path": sources.pushed.get("pushed_destination"),
@@ -105,8 +104,6 @@ def _metrics(sources: Sources) -> dict[str, Any]:
         "versions": {name: version(name) for name in _PACKAGES},
         "data_fingerprint": provenance.data_fingerprint,
         "code_version": code_version(),
-        "youden": result["threshold"],
-        "threshold": result["threshold"]["threshold"],
     }
 
 

@@ -25,6 +25,7 @@ from components.reporter.tables import (
     verdict,
 )
 from components.shared.features import TEST
+from components.shared.result import DecisionCurve, Result, Stress, Transfer
 
 _RANDOM_BACKBONE = "none"
 
@@ -55,51 +56,51 @@ def fill(template: str, variables: Mapping[str, Any]) -> str:
 
 def _page(content: Content) -> dict[str, Any]:
     """Returns the template's variables, section by section."""
-    found = content.metrics
+    run, result = content.metrics, content.result
     return {
-        "notice": found["notice"],
-        "backbone": found.get("backbone") or MISSING,
-        "random_backbone": found.get("backbone") == _RANDOM_BACKBONE,
-        "champion": found.get("champion"),
+        "notice": run["notice"],
+        "backbone": run.get("backbone") or MISSING,
+        "random_backbone": run.get("backbone") == _RANDOM_BACKBONE,
         "measured": headline.measured(content),
         **_first_screen(content),
         **_discrimination(content),
-        "calibration": _calibration(content),
+        "calibration": _calibration(result),
         "prevalence": _prevalence(content),
-        "benefit": _benefit(found.get("decision_curve")),
-        "transfer": _transfer(found.get("threshold_transfer")),
-        "slices": slices.slices(found),
-        "stress": _stress(found.get("stress")),
-        "correlations": stress.correlations(found),
+        "benefit": _benefit(result.decision_curve),
+        "transfer": _transfer(result.threshold_transfer),
+        "slices": slices.slices(result.slices),
+        "stress": _stress(result.stress),
+        "correlations": stress.correlations(result.correlations),
         **_data(content),
-        "errors": gallery.errors(content) if found.get("errors") is not None else None,
+        "errors": gallery.errors(content),
         **_card(content),
         **_engineering(content),
     }
 
 
 def _first_screen(content: Content) -> dict[str, Any]:
-    found = content.metrics
-    gate = (found.get("gate") or {}).values()
+    result = content.result
     return {
-        "verdict": verdict.judge(found),
-        "headlines": headline.headlines(found),
-        "operating_point": headline.operating_point(found),
-        "matrix": found.get("confusion_matrix"),
-        "gate": verdict.gate_table(found),
-        "bounds_kept": sum(bool(bound["passed"]) for bound in gate),
-        "bounds": len(gate),
+        "verdict": verdict.judge(content),
+        "headlines": headline.headlines(result),
+        "threshold": format_number(result.threshold),
+        "operating_point": headline.operating_point(result),
+        "matrix": result.confusion_matrix,
+        "gate": verdict.gate_table(result),
+        "bounds_kept": len(result.gate) - len(result.failed),
+        "bounds": len(result.gate),
     }
 
 
 def _discrimination(content: Content) -> dict[str, Any]:
-    found = content.metrics
+    result = content.result
     return {
-        "champion_threshold": format_number((found.get("champion") or {}).get("threshold")),
-        "metrics": metrics.all_metrics(found),
-        "operating_points": metrics.operating_points(found),
-        "points_on_test": metrics.points_on_test(found),
-        "banded": bool(found.get("curves")),
+        "champion": result.champion,
+        "champion_threshold": format_number(result.champion.threshold if result.champion else None),
+        "champion_lost": verdict.champion_lost(result),
+        "metrics": metrics.all_metrics(result),
+        "operating_points": metrics.operating_points(result),
+        "points_on_test": metrics.points_on_test(result),
         "figures": [
             (Markup(discrimination.roc(content)), "ROC curve"),
             (Markup(discrimination.precision_recall(content)), "Precision and recall"),
@@ -109,40 +110,32 @@ def _discrimination(content: Content) -> dict[str, Any]:
     }
 
 
-def _calibration(content: Content) -> dict[str, Any] | None:
-    found = content.metrics.get("calibration")
-    if not found:
-        return None
+def _calibration(result: Result) -> dict[str, Any]:
+    bins = result.calibration.bins
     return {
-        "figure": Markup(calibration_figures.reliability(found)),
-        "measures": calibration.measures(content.metrics),
-        "bins": calibration.bins(found),
+        "figure": Markup(calibration_figures.reliability(bins)),
+        "measures": calibration.measures(result),
+        "bins": calibration.bins(bins),
     }
 
 
-def _prevalence(content: Content) -> dict[str, Any] | None:
-    rows = content.metrics.get("prevalence")
-    if not rows:
-        return None
+def _prevalence(content: Content) -> dict[str, Any]:
+    rows = content.result.prevalence
     labels, _ = content.labels_and_scores()
     share = float(labels.mean()) if labels.size else None
     return {
         "figure": Markup(calibration_figures.predictive_values(rows, share)),
-        "table": calibration.predictive_values(content.metrics),
+        "table": calibration.predictive_values(rows),
     }
 
 
-def _benefit(curve: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not curve:
-        return None
+def _benefit(curve: DecisionCurve) -> dict[str, Any]:
     better, of = calibration_figures.best_by_net_benefit(curve)
     figure = Markup(calibration_figures.net_benefit(curve))
     return {"figure": figure, "better": better, "of": of}
 
 
-def _transfer(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not found:
-        return None
+def _transfer(found: Transfer) -> dict[str, Any]:
     return {
         "figure": Markup(transfer_figures.transfer(found)),
         "table": transfer.transfer(found),
@@ -150,9 +143,7 @@ def _transfer(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _stress(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not found:
-        return None
+def _stress(found: Mapping[str, Stress]) -> dict[str, Any]:
     return {
         "summary": stress.summary(found),
         "figure": Markup(stress_figures.stress(found[TEST], TEST)),
@@ -161,11 +152,10 @@ def _stress(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _data(content: Content) -> dict[str, Any]:
-    found = content.metrics
     return {
-        "data": data.counts(found),
-        "overlap": data.overlap(found),
-        "controls": data.controls(found),
+        "data": data.counts(content.metrics),
+        "overlap": data.overlap(content.result.overlap),
+        "controls": data.controls(content.result),
         "quarantine": data.quarantine(content.quarantine),
         "quarantine_left_out": max(0, len(content.quarantine) - data.QUARANTINE_ROWS),
     }

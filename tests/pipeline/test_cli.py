@@ -14,7 +14,7 @@ from components.reporter.store import save
 from components.shared.errors import InputError
 from components.shared.run_folder import RunFolder, locked
 from pipeline.cli import cxr, main
-from support.report_content import full_content
+from support.report_content import content
 
 LAYOUT = {
     "train": {"NORMAL": 4, "PNEUMONIA": 4},
@@ -184,7 +184,7 @@ def make_run(tmp_path: Path) -> Callable[[str], Path]:
     def make(name: str) -> Path:
         folder = RunFolder(tmp_path / name)
         folder.report.mkdir(parents=True)
-        save(folder.report, full_content())
+        save(folder.report, content())
         return folder.root
 
     return make

@@ -1,6 +1,5 @@
 """How well the scores tell the classes apart."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from components.reporter.figures.canvas import (
     square,
 )
 from components.shared.features import NORMAL, PNEUMONIA
+from components.shared.result import Curve
 
 _BINS = 20
 
@@ -28,19 +28,18 @@ _BINS = 20
 def roc(content: Content) -> str:
     """Returns the ROC curve of the measured split with its band and the operating point."""
     labels, scores = content.labels_and_scores()
-    metrics = content.metrics
+    result = content.result
     if not curves.has_both(labels):
         return empty("roc", "No ROC curve: it needs films of both classes.")
-    recall, specificity = finite(metrics.get("recall")), finite(metrics.get("specificity"))
-    auc = format_number(metrics.get("auc"))
+    recall, specificity = result.value("recall"), result.value("specificity")
+    auc = format_number(result.value("auc"))
 
     def paint(figure: Figure) -> None:
         axes = square(figure, "1 - specificity", "sensitivity (recall)")
         axes.plot([0, 1], [0, 1], "--", color=QUIET, linewidth=1, label="chance")
-        _band(axes, metrics, "roc", "false_positive_rate")
+        _band(axes, result.curves.roc, result.curves.roc.false_positive_rate)
         axes.plot(*curves.roc(labels, scores), color=BLUE, label=f"AUC {auc}")
-        if recall is not None and specificity is not None:
-            mark(axes, 1 - specificity, recall, _threshold(metrics))
+        mark(axes, 1 - specificity, recall, f"threshold {format_number(result.threshold)}")
         axes.legend(loc="lower right")
 
     label = (
@@ -53,22 +52,22 @@ def roc(content: Content) -> str:
 def precision_recall(content: Content) -> str:
     """Returns the precision-recall curve of the measured split with band and operating point."""
     labels, scores = content.labels_and_scores()
-    metrics = content.metrics
+    result = content.result
     if not curves.has_both(labels):
         return empty("pr", "No precision-recall curve: it needs films of both classes.")
-    recall, precision = finite(metrics.get("recall")), finite(metrics.get("precision"))
-    average = format_number(metrics.get("average_precision"))
+    recall, precision = result.value("recall"), finite(result.value("precision"))
+    average = format_number(result.value("average_precision"))
     share = float(labels.mean())
 
     def paint(figure: Figure) -> None:
         axes = square(figure, "sensitivity (recall)", "precision")
         recalls, precisions = curves.precision_recall(labels, scores)
         axes.axhline(share, linestyle="--", color=QUIET, linewidth=1, label="chance")
-        _band(axes, metrics, "precision_recall", "recall")
+        _band(axes, result.curves.precision_recall, result.curves.precision_recall.recall)
         name = f"average precision {average}"
         axes.step(recalls, precisions, where="pre", color=BLUE, label=name)
-        if recall is not None and precision is not None:
-            mark(axes, recall, precision, _threshold(metrics))
+        if precision is not None:
+            mark(axes, recall, precision, f"threshold {format_number(result.threshold)}")
         axes.legend(loc="lower left")
 
     label = (
@@ -80,10 +79,8 @@ def precision_recall(content: Content) -> str:
 
 def confusion(content: Content) -> str:
     """Returns the confusion matrix as four cells, coloured by their share of the row."""
-    matrix = content.metrics.get("confusion_matrix")
-    if not matrix:
-        return empty("confusion", "No confusion matrix.")
-    counts = ((matrix["tn"], matrix["fp"]), (matrix["fn"], matrix["tp"]))
+    matrix = content.result.confusion_matrix
+    counts = ((matrix.tn, matrix.fp), (matrix.fn, matrix.tp))
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -101,9 +98,9 @@ def confusion(content: Content) -> str:
                 _cell(axes, row, column, count, sum(cells))
 
     label = (
-        f"Confusion matrix: of {sum(counts[0])} normal films {matrix['tn']} were called normal and "
-        f"{matrix['fp']} pneumonia; of {sum(counts[1])} pneumonias {matrix['fn']} were called "
-        f"normal and {matrix['tp']} pneumonia."
+        f"Confusion matrix: of {sum(counts[0])} normal films {matrix.tn} were called normal and "
+        f"{matrix.fp} pneumonia; of {sum(counts[1])} pneumonias {matrix.fn} were called "
+        f"normal and {matrix.tp} pneumonia."
     )
     return draw("confusion", label, paint)
 
@@ -113,7 +110,7 @@ def histogram(content: Content) -> str:
     labels, scores = content.labels_and_scores()
     if not labels.size:
         return empty("histogram", "No histogram: there are no films.")
-    threshold = finite(content.metrics.get("threshold"))
+    threshold = content.result.threshold
     edges = np.linspace(0, 1, _BINS + 1)
     classes = ((NORMAL, "normal", BLUE), (PNEUMONIA, "pneumonia", VERMILION))
     counts = {label: np.histogram(scores[labels == label], edges)[0] for label, _, _ in classes}
@@ -129,10 +126,8 @@ def histogram(content: Content) -> str:
             axes.yaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_major_formatter("{x:.0f}")
             axes.set_title(f"{counts[label].sum()} films: {name}", loc="left", fontsize=11)
-            if threshold is not None:
-                axes.axvline(threshold, linestyle="--", color=INK, linewidth=1.2)
-        if threshold is not None:
-            panels[0].set_title(f"- - threshold {threshold:.3f}", loc="right", fontsize=10)
+            axes.axvline(threshold, linestyle="--", color=INK, linewidth=1.2)
+        panels[0].set_title(f"- - threshold {threshold:.3f}", loc="right", fontsize=10)
         panels[1].set_xlabel("predicted probability of pneumonia")
 
     label = (
@@ -142,16 +137,10 @@ def histogram(content: Content) -> str:
     return draw("histogram", label, paint)
 
 
-def _band(axes: Any, metrics: Mapping[str, Any], curve: str, x: str) -> None:
-    """Shades the pointwise 95 % band of a curve, where the run measured one."""
-    found = (metrics.get("curves") or {}).get(curve)
-    if found:
-        low, high = numbers(found["low"]), numbers(found["high"])
-        band(axes, numbers(found[x]), low, high, BLUE, label="95 % band, pointwise")
-
-
-def _threshold(metrics: Mapping[str, Any]) -> str:
-    return f"threshold {format_number(metrics.get('threshold'))}"
+def _band(axes: Any, curve: Curve, x: list[float]) -> None:
+    """Shades the pointwise 95 % band of a curve."""
+    low, high = numbers(curve.low), numbers(curve.high)
+    band(axes, numbers(x), low, high, BLUE, label="95 % band, pointwise")
 
 
 def _cell(axes: Any, row: int, column: int, count: int, total: int) -> None:

@@ -1,12 +1,10 @@
 """How a threshold that was chosen on one split does on another."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from components.reporter.content import finite, format_number, numbers
 from components.reporter.figures.canvas import BLUE, INK, QUIET, VERMILION, draw
+from components.shared.result import Transfer
 
 POINTS = {
     "chosen": "chosen on eval",
@@ -16,21 +14,16 @@ POINTS = {
 _MARKS = {"chosen": ("o", VERMILION, 4), "half": ("s", QUIET, 3), "oracle": ("^", INK, 2)}
 
 
-def transfer(found: Mapping[str, Any]) -> str:
-    """Returns Youden's J over the threshold on eval and test, with three thresholds marked.
-
-    Args:
-        found: `threshold_transfer` of metrics.json.
-    """
-    thresholds, points = numbers(found["thresholds"]), found["points"]
+def transfer(found: Transfer) -> str:
+    """Returns Youden's J over the threshold on eval and test, with three thresholds marked."""
+    thresholds, points = numbers(found.thresholds), found.points
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.plot(thresholds, numbers(found["eval"]), "--", color=QUIET, label="J on eval")
-        axes.plot(thresholds, numbers(found["test"]), color=BLUE, label="J on test")
+        axes.plot(thresholds, numbers(found.eval), "--", color=QUIET, label="J on eval")
+        axes.plot(thresholds, numbers(found.test), color=BLUE, label="J on test")
         for key, name in POINTS.items():
-            point = points.get(key) or {}
-            place, height = finite(point.get("threshold")), finite(point.get("test_j"))
+            place, height = finite(points[key].threshold), finite(points[key].test_j)
             if place is not None and height is not None:
                 shape, colour, above = _MARKS[key]
                 axes.axvline(place, color=colour, linewidth=0.8, alpha=0.6)
@@ -42,8 +35,8 @@ def transfer(found: Mapping[str, Any]) -> str:
         axes.legend(loc="lower center")
 
     told = "; ".join(
-        f"{name}: threshold {format_number((points.get(key) or {}).get('threshold'))}, "
-        f"J on test {format_number((points.get(key) or {}).get('test_j'))}"
+        f"{name}: threshold {format_number(points[key].threshold)}, "
+        f"J on test {format_number(points[key].test_j)}"
         for key, name in POINTS.items()
     )
     return draw("transfer", f"Youden's J over the threshold. {told}.", paint)

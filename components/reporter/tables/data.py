@@ -7,6 +7,7 @@ from typing import Any
 from components.reporter.content import MISSING, format_interval, format_number
 from components.reporter.tables.table import Badge, Table
 from components.shared.features import CLASSES, SPLITS
+from components.shared.result import Control, Result
 
 QUARANTINE_ROWS = 200
 _FATES = ("kept", "undersampled", "duplicate", "quarantined")
@@ -15,6 +16,7 @@ _CONTROLS = {
     "file_size": "Bytes of the file",
     "mean_brightness": "Mean brightness",
     "lungs_blanked": "The model, on films with the lungs blanked",
+    "model": "The model itself",
 }
 
 
@@ -40,35 +42,32 @@ def quarantine(files: Sequence[tuple[str, str]]) -> Table:
     return Table("Files put aside", ("File", "Reason"), files[:QUARANTINE_ROWS])
 
 
-def overlap(metrics: Mapping[str, Any]) -> Table:
+def overlap(found: Mapping[str, Mapping[str, int]]) -> Table:
     """Returns how many patients and images two splits share."""
-    found = metrics.get("overlap") or {}
-    patients, images = found.get("patients") or {}, found.get("images") or {}
-    rows = [(pair, _shared(patients, pair), _shared(images, pair)) for pair in patients]
+    rows = [
+        (pair, _shared(found["patients"][pair]), _shared(found["images"][pair]))
+        for pair in found["patients"]
+    ]
     header = ("Splits", "Patients in both", "Images in both")
     return Table("What the splits share, counted again from the Examples", header, rows)
 
 
-def controls(metrics: Mapping[str, Any]) -> Table:
+def controls(result: Result) -> Table:
     """Returns how well the films can be told apart without looking at the lungs."""
-    rows: list[Sequence[str]] = [
+    itself = Control(auc=result.value("auc"), interval=result.interval("auc"), direction="higher")
+    scores = {**result.controls, "model": itself}
+    rows = [
         (
             _CONTROLS.get(name, name),
-            format_number(found.get("auc")),
-            format_interval(found.get("interval")),
-            found.get("direction") or MISSING,
+            format_number(found.auc),
+            format_interval(found.interval),
+            found.direction or MISSING,
         )
-        for name, found in (metrics.get("controls") or {}).items()
-        if found
+        for name, found in scores.items()
     ]
-    if rows:
-        interval = format_interval((metrics.get("intervals") or {}).get("auc"))
-        rows.append(("The model itself", format_number(metrics.get("auc")), interval, "higher"))
     header = ("Score", "AUC alone", "95 % interval", "Which speaks for pneumonia")
     return Table("What tells the classes apart besides the lungs", header, rows, (1, 2))
 
 
-def _shared(found: Mapping[str, int], pair: str) -> str | Badge:
-    if pair not in found:
-        return MISSING
-    return Badge(str(found[pair]), "bad" if found[pair] else "good")
+def _shared(count: int) -> Badge:
+    return Badge(str(count), "bad" if count else "good")

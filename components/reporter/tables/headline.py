@@ -1,16 +1,10 @@
 """The numbers of the first screen."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.reporter.content import (
-    MISSING,
-    Content,
-    format_interval,
-    format_number,
-    format_pair,
-)
-from components.reporter.tables.metrics import short_title
+from components.reporter.content import Content, format_interval, format_number, format_pair
+from components.shared.result import Result
+from components.shared.statistics.metrics import METRICS
 
 
 class Headline(NamedTuple):
@@ -23,26 +17,18 @@ class Headline(NamedTuple):
     champion: str | None
 
 
-def headlines(metrics: Mapping[str, Any]) -> list[Headline]:
+def headlines(result: Result) -> list[Headline]:
     """Returns the numbers that a reader looks for first."""
-    meanings = {
-        "recall": "of the pneumonias are found",
-        "specificity": "of the normals are cleared",
-        "auc": "of pairs: the pneumonia scores above the normal",
-        "precision": "of the calls of pneumonia are right",
-        "accuracy": "of all films are read right",
-        "f1": "harmonic mean of precision and sensitivity",
-    }
-    intervals, champion = metrics.get("intervals") or {}, metrics.get("champion")
     return [
         Headline(
-            short_title(name),
-            meaning,
-            format_number(metrics.get(name)),
-            format_interval(intervals.get(name)),
-            format_number(champion.get(name)) if champion else None,
+            metric.short_title,
+            metric.meaning,
+            format_number(result.value(name)),
+            format_interval(result.interval(name)),
+            format_number(result.champion.value(name)) if result.champion else None,
         )
-        for name, meaning in meanings.items()
+        for name, metric in METRICS.items()
+        if metric.meaning
     ]
 
 
@@ -50,11 +36,11 @@ def measured(content: Content) -> dict[str, Any]:
     """Returns what the numbers were measured on."""
     rows = content.measured
     return {
-        "split": content.metrics["split"],
+        "split": content.result.split,
         "films": len(rows),
         "pneumonias": sum(int(row["label"]) for row in rows),
         "patients": len({row["patient"] for row in rows}),
-        "resamples": content.metrics.get("bootstrap_resamples") or MISSING,
+        "resamples": content.result.bootstrap_resamples,
     }
 
 
@@ -65,18 +51,17 @@ _RULES = {
 }
 
 
-def operating_point(metrics: Mapping[str, Any]) -> dict[str, str] | None:
-    """Returns the threshold and how it was chosen."""
-    youden = metrics.get("youden")
-    if not youden:
+def operating_point(result: Result) -> dict[str, str] | None:
+    """Returns how the threshold was chosen; None where there is none."""
+    youden = result.youden
+    if youden is None:
         return None
-    lowest, highest = format_pair(youden.get("lowest"), youden.get("highest"))
+    lowest, highest = format_pair(youden.lowest, youden.highest)
     return {
-        "threshold": format_number(metrics.get("threshold")),
-        "how": _RULES[youden.get("rule", "maximum")],
-        "sensitivity": format_number(youden.get("sensitivity")),
-        "specificity": format_number(youden.get("specificity")),
-        "j": format_number(youden.get("j")),
+        "how": _RULES[youden.rule],
+        "sensitivity": format_number(youden.sensitivity),
+        "specificity": format_number(youden.specificity),
+        "j": format_number(youden.j),
         "lowest": lowest,
         "highest": highest,
     }

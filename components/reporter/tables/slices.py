@@ -1,12 +1,12 @@
 """The metrics of parts of the measured split."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from components.reporter.content import MISSING, format_estimate
-from components.reporter.tables.metrics import short_title
+from components.reporter.content import format_estimate
 from components.reporter.tables.table import Table
 from components.shared.artifacts import FILMS_SLICE, SIZE_SLICE, STREAM_SLICE, SUBTYPE_SLICE
+from components.shared.result import Slice
+from components.shared.statistics.metrics import METRICS
 
 _CAPTIONS = {
     SUBTYPE_SLICE: "One subtype of pneumonia against all normal films",
@@ -18,10 +18,9 @@ _COHORTS = ("small", "middle", "large")  # in order of size; others in that of t
 _SHOWN = ("auc", "recall", "specificity")
 
 
-def slices(metrics: Mapping[str, Any]) -> list[Table]:
+def slices(kinds: Mapping[str, Mapping[str, Slice]]) -> list[Table]:
     """Returns a table for each kind of slice."""
-    kinds = metrics.get("slices") or {}
-    header = ("Slice", "Films", "Patients", *(short_title(name) for name in _SHOWN))
+    header = ("Slice", "Films", "Patients", *(METRICS[name].short_title for name in _SHOWN))
     return [
         Table(
             _CAPTIONS.get(kind, kind),
@@ -39,11 +38,10 @@ def _ordered(found: Iterable[str], first: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
 
 
-def _row(cohort: str, found: Mapping[str, Any]) -> list[str]:
-    intervals = found.get("intervals") or {}
+def _row(cohort: str, found: Slice) -> list[str]:
     return [
         cohort,
-        str(found.get("films", MISSING)),
-        str(found.get("patients", MISSING)),
-        *(format_estimate(found.get(name), intervals.get(name)) for name in _SHOWN),
+        str(found.films),
+        str(found.patients),
+        *(format_estimate(found.value(name), found.interval(name)) for name in _SHOWN),
     ]

@@ -1,13 +1,12 @@
 """What the model says of changed films, and what of a film it follows within a class."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from components.reporter.content import MISSING, finite, format_estimate, format_number
-from components.reporter.figures.stress import change_name
-from components.reporter.tables.metrics import short_title
 from components.reporter.tables.table import Table
 from components.shared.features import CLASSES
+from components.shared.result import Correlation, Stress
+from components.shared.statistics.metrics import METRICS
 
 _SHOWN = ("auc", "recall", "specificity", "balanced_accuracy")
 _FEATURES = {
@@ -18,37 +17,37 @@ _FEATURES = {
 }
 
 
-def changed(found: Mapping[str, Any], split: str) -> Table:
+def changed(found: Stress, split: str) -> Table:
     """Returns the metrics of each change, those of the films as they are first.
 
     Args:
-        found: `stress` of metrics.json, of one split.
+        found: of one split.
         split: its name.
     """
     measured = {
-        "as they are": found["unchanged"],
-        **{change_name(change): change for change in found["changes"]},
+        "as they are": found.unchanged,
+        **{change.name: change for change in found.changes},
     }
     rows = [
         (
             name,
-            *(format_estimate(of.get(metric), of["intervals"].get(metric)) for metric in _SHOWN),
+            *(format_estimate(of.value(metric), of.interval(metric)) for metric in _SHOWN),
         )
         for name, of in measured.items()
     ]
-    header = ("Films", *(short_title(metric) for metric in _SHOWN))
-    caption = f"Changed films of {split}: {found['films']} films of {found['patients']} patients"
+    header = ("Films", *(METRICS[metric].short_title for metric in _SHOWN))
+    caption = f"Changed films of {split}: {found.films} films of {found.patients} patients"
     return Table(caption, header, rows, range(1, len(header)))
 
 
-def summary(found: Mapping[str, Any]) -> Table:
+def summary(found: Mapping[str, Stress]) -> Table:
     """Returns the lowest and the mean balanced accuracy, by split."""
     rows = [
         (
             split,
-            format_number(of["unchanged"].get("balanced_accuracy")),
-            format_number(of.get("mean")),
-            format_number(of.get("lowest")),
+            format_number(of.unchanged.value("balanced_accuracy")),
+            format_number(of.mean),
+            format_number(of.lowest),
             _worst(of),
         )
         for split, of in found.items()
@@ -57,27 +56,21 @@ def summary(found: Mapping[str, Any]) -> Table:
     return Table("Balanced accuracy on changed films", header, rows, (1, 2, 3))
 
 
-def _worst(found: Mapping[str, Any]) -> str:
-    known = [
-        change for change in found["changes"] if finite(change["balanced_accuracy"]) is not None
-    ]
-    if not known:
-        return MISSING
-    return change_name(min(known, key=lambda change: change["balanced_accuracy"]))
+def _worst(found: Stress) -> str:
+    known = {change.name: change.value("balanced_accuracy") for change in found.changes}
+    known = {name: value for name, value in known.items() if finite(value) is not None}
+    return min(known, key=lambda name: known[name]) if known else MISSING
 
 
-def correlations(metrics: Mapping[str, Any]) -> Table:
+def correlations(found: Mapping[str, Mapping[str, Correlation]]) -> Table:
     """Returns how the log odds go along with features of the film within each class."""
-    found = metrics.get("correlations") or {}
     rows = [
-        (title, *(_correlation(found.get(name) or {}, feature) for name in CLASSES))
+        (title, *(_correlation(found[name][feature]) for name in CLASSES))
         for feature, title in _FEATURES.items()
-        if found
     ]
     caption = "Correlation with the log odds of pneumonia, within each class"
     return Table(caption, ("Feature of the film", *CLASSES), rows, (1, 2))
 
 
-def _correlation(found: Mapping[str, Any], feature: str) -> str:
-    measured = found.get(feature) or {}
-    return format_estimate(measured.get("r"), measured.get("interval"))
+def _correlation(found: Correlation) -> str:
+    return format_estimate(found.r, found.interval)

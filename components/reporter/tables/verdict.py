@@ -3,19 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.reporter.content import MISSING, format_pair
-from components.reporter.tables.metrics import TITLES
+from components.reporter.content import (
+    MISSING,
+    Content,
+    format_interval,
+    format_number,
+    format_pair,
+)
 from components.reporter.tables.table import Badge, Table
+from components.shared.result import Result, Verdict
+from components.shared.statistics.metrics import METRICS
 
-_BOUNDS = {
-    **TITLES,
+_TITLES = {
+    **{name: one.title for name, one in METRICS.items()},
+    **{f"champion_{name}": f"{one.title} less the champion's" for name, one in METRICS.items()},
     "stressed_balanced_accuracy": "Lowest balanced accuracy on changed films",
-    "champion_auc": "AUC, against the champion",
-    "champion_balanced_accuracy": "Balanced accuracy, against the champion",
+    "threshold": "Threshold",
 }
 
 
-class Verdict(NamedTuple):
+class Outcome(NamedTuple):
     """What became of the model.
 
     Attributes:
@@ -29,32 +36,37 @@ class Verdict(NamedTuple):
     reasons: Sequence[str]
 
 
-def judge(metrics: Mapping[str, Any]) -> Verdict:
-    """Says what became of the model, and why.
-
-    Args:
-        metrics: the content of metrics.json.
-    """
-    if metrics.get("pushed"):
-        where = metrics.get("model_path")
-        return Verdict(
+def judge(content: Content) -> Outcome:
+    """Says what became of the model, and why."""
+    run, result = content.metrics, content.result
+    if run.get("pushed"):
+        where = run.get("model_path")
+        return Outcome(
             "good",
-            f"Pushed as version {metrics.get('pushed_version') or MISSING}",
+            f"Pushed as version {run.get('pushed_version') or MISSING}",
             ["The model passed the gate and the serving check."]
-            + ([f"It lies in {where}."] if where else []),
+            + ([f"It lies in {where}."] if where else [])
+            + champion_lost(result),
         )
-    champion = metrics.get("champion")
-    stays = [f"Version {champion['version']} stays the served one."] if champion else []
-    failed = _failed_bounds(metrics)
-    if failed:
-        return Verdict("bad", "Refused by the gate: not pushed", failed + stays)
-    serving = metrics.get("serving_check") or {}
+    champion = result.champion
+    stays = [f"Version {champion.version} stays the served one."] if champion else []
+    stays += champion_lost(result)
+    if result.failed:
+        failed = [_sentence(name, verdict) for name, verdict in result.failed.items()]
+        return Outcome("bad", "Refused by the gate: not pushed", failed + stays)
+    serving = run.get("serving_check") or {}
     if "refused" in serving:
         reason = f"The model passed the gate, but the serving check says: {refusal(serving)}"
-        return Verdict("bad", "Refused by the serving check: not pushed", [reason, *stays])
-    return Verdict(
+        return Outcome("bad", "Refused by the serving check: not pushed", [reason, *stays])
+    return Outcome(
         "bad", "Not pushed", ["Neither the gate nor the serving check says why.", *stays]
     )
+
+
+def champion_lost(result: Result) -> list[str]:
+    """Returns that the model was not compared with the version that it should have been."""
+    lost = result.champion_lost
+    return [f"It was compared with no champion: {lost}."] if lost else []
 
 
 def refusal(check: Mapping[str, Any]) -> str:
@@ -63,26 +75,43 @@ def refusal(check: Mapping[str, Any]) -> str:
     return f"{check['refused'].rstrip('.')}."
 
 
-def gate_table(metrics: Mapping[str, Any]) -> Table:
+def gate_table(result: Result) -> Table:
     """Returns each bound and whether it was kept."""
     rows: list[Sequence[str | Badge]] = []
-    for name, bound in (metrics.get("gate") or {}).items():
-        mark = Badge("passed", "good") if bound["passed"] else Badge("failed", "bad")
-        rows.append((bound_title(name), *format_pair(bound["value"], bound["bound"]), mark))
-    caption = f"Bounds on the {metrics['split']} split"
-    return Table(caption, ("Bound", "Value", "At least", "Result"), rows, (1, 2))
+    for name, verdict in result.gate.items():
+        value, bound = _value_and_bound(name, verdict)
+        mark = Badge("passed", "good") if verdict.passed else Badge("failed", "bad")
+        rows.append((bound_title(name), value, bound, mark))
+    caption = f"Bounds on the {result.split} split"
+    return Table(caption, ("Bound", "Value", "Must", "Result"), rows, (1, 2))
 
 
 def bound_title(name: str) -> str:
     """Returns what a bound is on."""
-    return _BOUNDS.get(name, name)
+    return _TITLES.get(name, name)
 
 
-def _failed_bounds(metrics: Mapping[str, Any]) -> list[str]:
-    sentences = []
-    for name, bound in (metrics.get("gate") or {}).items():
-        if not bound["passed"]:
-            value, lowest = format_pair(bound["value"], bound["bound"])
-            known = "is undefined" if value == MISSING else f"is {value}"
-            sentences.append(f"{bound_title(name)} {known}; it must be at least {lowest}.")
-    return sentences
+def must(name: str, verdict: Verdict) -> str:
+    """Returns what is asked of the value."""
+    return _value_and_bound(name, verdict)[1]
+
+
+def _value_and_bound(name: str, verdict: Verdict) -> tuple[str, str]:
+    if verdict.bound is None:
+        return MISSING, "be found"
+    value, bound = format_pair(verdict.value, verdict.bound)
+    if verdict.interval is None:
+        low = name in METRICS and METRICS[name].lower_is_better
+        return value, f"be at {'most' if low else 'least'} {bound}"
+    # The interval decides, not the value.
+    told = f"{format_number(verdict.value)} ({format_interval(verdict.interval)})"
+    return told, f"reach {format_number(verdict.bound)} with its interval"
+
+
+def _sentence(name: str, verdict: Verdict) -> str:
+    title = bound_title(name)
+    if verdict.why:
+        return f"{title}: {verdict.why}"
+    value, bound = _value_and_bound(name, verdict)
+    known = "is undefined" if value.startswith(MISSING) else f"is {value}"
+    return f"{title} {known}; it must {bound}."

@@ -61,7 +61,7 @@ class Bootstrap(NamedTuple):
         ]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
-    def intervals(self, sample: Sample, statistic: Statistic) -> dict[str, list[float]]:
+    def intervals(self, sample: Sample, statistic: Statistic) -> dict[str, tuple[float, float]]:
         """Returns the 95 % percentile interval of each value of a statistic."""
         drawn = self.distribution(sample, statistic)
         return {name: percentile_interval(values) for name, values in drawn.items()}
@@ -84,16 +84,17 @@ class Bootstrap(NamedTuple):
             yield times.reshape(block, names.size)[:, patient_of]
 
 
-def percentile_interval(values: np.ndarray) -> list[float]:
-    """Returns [2.5 %, 97.5 %] of the values that are numbers; of none, [NaN, NaN].
+def percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    """Returns (2.5 %, 97.5 %) of the values that are numbers; of none, (NaN, NaN).
 
     Args:
         values: [B]; resamples in which the statistic is undefined are left out.
     """
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return [float("nan"), float("nan")]
-    return [float(bound) for bound in np.percentile(finite, [2.5, 97.5])]
+        return float("nan"), float("nan")
+    low, high = np.percentile(finite, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def percentile_band(curves: np.ndarray) -> tuple[list[float], list[float]]:

@@ -13,6 +13,8 @@ from scipy.special import logit
 
 # Probabilities are held this far from 0 and 1, whose log odds are infinite.
 _EDGE = 1e-7
+# Likewise for the logarithm, as scikit-learn's log_loss does it.
+_LOG_EDGE = float(np.finfo(np.float64).eps)
 
 
 class Tally(NamedTuple):
@@ -120,6 +122,13 @@ def brier(films: Tally) -> np.ndarray:
     return ratio(squares, (films.positives + films.negatives).sum(axis=1))
 
 
+def cross_entropy(films: Tally) -> np.ndarray:
+    """Returns the mean binary cross-entropy of probability and label, [B], in nats."""
+    scores = np.clip(films.scores.astype(np.float64), _LOG_EDGE, 1.0 - _LOG_EDGE)
+    losses = films.positives @ -np.log(scores) + films.negatives @ -np.log1p(-scores)
+    return ratio(losses, (films.positives + films.negatives).sum(axis=1))
+
+
 def counts_at(films: Tally, threshold: float) -> Counts:
     """Returns the confusion matrices of the rule `score >= threshold`, compared as float32."""
     called = films.scores.astype(np.float32) >= np.float32(threshold)
@@ -129,12 +138,6 @@ def counts_at(films: Tally, threshold: float) -> Counts:
         fn=films.positives[:, ~called].sum(axis=1),
         tp=films.positives[:, called].sum(axis=1),
     )
-
-
-def rates_at(films: Tally, threshold: float) -> dict[str, np.ndarray]:
-    """Returns recall and specificity of the rule `score >= threshold`, [B] each."""
-    tn, fp, fn, tp = counts_at(films, threshold)
-    return {"recall": ratio(tp, tp + fn), "specificity": ratio(tn, tn + fp)}
 
 
 def roc(films: Tally) -> Roc:

@@ -42,16 +42,16 @@ def test_calibration_error_by_hand() -> None:
     expected = 2 / 5 * abs(1 / 2 - 0.04) + 3 / 5 * abs(2 / 3 - 0.84)
     assert expected_calibration_error(films)[0] == pytest.approx(expected)
     first, last = reliability_bins(films)
-    assert (first["low"], first["high"], first["films"], first["observed"]) == (0.0, 0.1, 2, 0.5)
-    assert first["mean_probability"] == pytest.approx(0.04)
-    assert last["mean_probability"] == pytest.approx(0.84)
-    assert last["observed"] == pytest.approx(2 / 3)
-    assert last["interval"] == wilson_interval(2, 3)
+    assert (first.low, first.high, first.films, first.observed) == (0.0, 0.1, 2, 0.5)
+    assert first.mean_probability == pytest.approx(0.04)
+    assert last.mean_probability == pytest.approx(0.84)
+    assert last.observed == pytest.approx(2 / 3)
+    assert last.interval == wilson_interval(2, 3)
 
 
 def test_a_bin_holds_its_lower_bound_and_the_last_its_upper_too() -> None:
     bins = reliability_bins(tally(np.array([0, 1, 1]), np.array([0.5, 0.9, 1.0])))
-    assert [(b["low"], b["films"]) for b in bins] == [(0.5, 1), (0.9, 2)]
+    assert [(b.low, b.films) for b in bins] == [(0.5, 1), (0.9, 2)]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -83,23 +83,23 @@ def test_intercept_makes_the_mean_probability_the_observed_share() -> None:
 def test_a_known_distortion_is_found_again_inside_the_intervals() -> None:
     sample = distorted(7, 0.6, 0.0)
     found = calibration(sample, Bootstrap(200, seed=1))
-    assert found["slope"] == pytest.approx(0.6, abs=0.03)
-    assert found["brier"] == pytest.approx(brier_score_loss(sample.labels, sample.scores))
-    assert found["ece_bins"] == 10
-    assert sum(row["films"] for row in found["bins"]) == 20_000
-    assert set(found["intervals"]) == {"ece", "slope", "intercept"}
-    for name, (low, high) in found["intervals"].items():
-        assert low < found[name] < high
+    assert found.slope == pytest.approx(0.6, abs=0.03)
+    assert found.brier == pytest.approx(brier_score_loss(sample.labels, sample.scores))
+    assert found.ece_bins == 10
+    assert sum(row.films for row in found.bins) == 20_000
+    assert set(found.intervals) == {"ece", "slope", "intercept"}
+    for name, (low, high) in found.intervals.items():
+        assert low < getattr(found, name) < high
         assert high - low < 0.2
 
 
 def test_right_probabilities_have_slope_one_and_intercept_zero() -> None:
     found = calibration(distorted(8, 1.0, 0.0), Bootstrap(200, seed=1))
-    low, high = found["intervals"]["slope"]
+    low, high = found.intervals["slope"]
     assert low < 1.0 < high
-    low, high = found["intervals"]["intercept"]
+    low, high = found.intervals["intercept"]
     assert low < 0.0 < high
-    assert found["ece"] < 0.02
+    assert found.ece < 0.02
 
 
 def test_saturated_probabilities_are_finite() -> None:
@@ -134,10 +134,10 @@ def test_no_intercept_of_one_class() -> None:
 def test_one_class_is_not_a_crash(label: int) -> None:
     sample = Sample(np.full(4, label), np.array([0.1, 0.2, 0.2, 0.9]), np.array(list("aabc")))
     found = calibration(sample, Bootstrap(100, seed=1))
-    assert math.isnan(found["slope"])
-    assert math.isnan(found["intercept"])
-    assert math.isfinite(found["ece"])
-    assert np.isnan(found["intervals"]["slope"]).all()
+    assert math.isnan(found.slope)
+    assert math.isnan(found.intercept)
+    assert math.isfinite(found.ece)
+    assert np.isnan(found.intervals["slope"]).all()
 
 
 @pytest.mark.parametrize(

@@ -45,31 +45,31 @@ def test_each_feature_within_each_class_as_scipy_has_it() -> None:
         assert list(found[name]) == list(features)
         for feature, values in features.items():
             measured = found[name][feature]
-            assert measured["r"] == pytest.approx(stats.pearsonr(values[rows], odds).statistic)
-            low, high = measured["interval"]
-            assert low < measured["r"] < high
+            assert measured.r == pytest.approx(stats.pearsonr(values[rows], odds).statistic)
+            low, high = measured.interval
+            assert low < measured.r < high
 
 
 def test_a_feature_that_the_score_follows_has_a_correlation_of_one() -> None:
     split = films()
     split = split._replace(sharpness=3.0 - 2.0 * log_odds(split.scores))
     found = correlations(split, Bootstrap(100, seed=1))["NORMAL"]["sharpness"]
-    assert found["r"] == pytest.approx(-1.0)
-    assert found["interval"] == pytest.approx([-1.0, -1.0])
+    assert found.r == pytest.approx(-1.0)
+    assert found.interval == pytest.approx([-1.0, -1.0])
 
 
 def test_films_that_are_all_alike_have_none() -> None:
     split = films()._replace(widths=np.full(120, 224), heights=np.full(120, 224))
     found = correlations(split, Bootstrap(100, seed=1))["PNEUMONIA"]["aspect_ratio"]
-    assert math.isnan(found["r"])
-    assert np.isnan(found["interval"]).all()
+    assert math.isnan(found.r)
+    assert np.isnan(found.interval).all()
 
 
 def test_a_class_without_films_has_none() -> None:
     split = films()
     found = correlations(split.rows(split.labels == 0), Bootstrap(100, seed=1))["PNEUMONIA"]
-    assert math.isnan(found["file_size"]["r"])
-    assert np.isnan(found["file_size"]["interval"]).all()
+    assert math.isnan(found["file_size"].r)
+    assert np.isnan(found["file_size"].interval).all()
 
 
 def test_a_weight_is_a_pair_that_counts_so_often() -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from components.evaluator.blanking import decode_grey
 from components.evaluator.gallery import write_gallery
 from components.evaluator.misreadings import FALSE_ALARM, MISS, Misreading
+from components.shared.result import Misread
 from support.films import encode, tiny_film
 
 READINGS = [
@@ -63,12 +64,12 @@ def test_pictures_are_of_the_misread_films_in_their_order(tmp_path: Path, exampl
     model = loaded(tmp_path / "model", explains=False)
     found = write_gallery(READINGS, examples, model, str(tmp_path))
     assert found == [
-        {**reading._asdict(), "picture": f"errors/00{number}.png", "heatmap": None}
+        Misread(**reading._asdict(), picture=f"errors/00{number}.png", heatmap=None)
         for number, reading in enumerate(READINGS)
     ]
     for shown in found:
-        picture = decode_grey((tmp_path / shown["picture"]).read_bytes())
-        np.testing.assert_array_equal(picture, FILMS[shown["file_name"]])
+        picture = decode_grey((tmp_path / shown.picture).read_bytes())
+        np.testing.assert_array_equal(picture, FILMS[shown.file_name])
     assert len(list((tmp_path / "errors").iterdir())) == 2
 
 
@@ -77,11 +78,11 @@ def test_a_model_that_explains_itself_gives_heatmaps(tmp_path: Path, examples: s
         READINGS, examples, loaded(tmp_path / "model", explains=True), str(tmp_path)
     )
     for shown in found:
-        length = float(len(encode(FILMS[shown["file_name"]], ".png")))
-        assert shown["heatmap"] == [[length] * 3] * 2
+        length = float(len(encode(FILMS[shown.file_name], ".png")))
+        assert shown.heatmap == [[length] * 3] * 2
         # The heat map lies on what the model saw.
-        picture = decode_grey((tmp_path / shown["picture"]).read_bytes())
-        np.testing.assert_array_equal(picture, FILMS[shown["file_name"]][:7, :9])
+        picture = decode_grey((tmp_path / shown.picture).read_bytes())
+        np.testing.assert_array_equal(picture, FILMS[shown.file_name][:7, :9])
 
 
 def test_without_misreadings_nothing_is_read_or_written(tmp_path: Path) -> None:

@@ -58,12 +58,12 @@ def test_area_under_the_curves_is_auc_and_average_precision(seed: int) -> None:
     sample = random_sample(seed, 2000)
     films = tally(sample.labels, sample.scores)
     found = curves(sample, DRAWS)
-    up, across = found["roc"]["true_positive_rate"], found["roc"]["false_positive_rate"]
+    up, across = found.roc.true_positive_rate, found.roc.false_positive_rate
     assert area(across, up) == pytest.approx(roc_auc_score(sample.labels, sample.scores), abs=0.01)
-    precision = found["precision_recall"]["precision"]
+    precision = found.precision_recall.precision
     assert np.mean(precision) == pytest.approx(average_precision(films)[0], abs=0.01)
     for curve, value in (("roc", up), ("precision_recall", precision)):
-        low, high = np.array(found[curve]["low"]), np.array(found[curve]["high"])
+        low, high = np.array(getattr(found, curve).low), np.array(getattr(found, curve).high)
         assert len(low) == len(high) == len(GRID)
         assert (low <= high).all()
         assert (low <= np.array(value) + 1e-9).mean() > 0.9
@@ -82,9 +82,9 @@ def test_points_on_test_by_hand() -> None:
     assert specificity_at_sensitivity(films, 0.95)[0] == pytest.approx(0.8)
     assert specificity_at_sensitivity(films, 0.75)[0] == 1.0
     found = points_on_test(sample, DRAWS)
-    assert found["sensitivity_at_specificity"]["0.90"]["value"] == 0.75
-    assert found["specificity_at_sensitivity"]["0.95"]["value"] == pytest.approx(0.8)
-    low, high = found["specificity_at_sensitivity"]["0.95"]["interval"]
+    assert found["sensitivity_at_specificity"]["0.90"].value == 0.75
+    assert found["specificity_at_sensitivity"]["0.95"].value == pytest.approx(0.8)
+    low, high = found["specificity_at_sensitivity"]["0.95"].interval
     assert 0.0 <= low <= 0.8 <= high <= 1.0
 
 
@@ -118,35 +118,35 @@ def test_operating_points_hold_on_eval_and_no_next_one_does(seed: int) -> None:
     evaluation, test = random_sample(seed), random_sample(seed + 100)
     found = operating_points(evaluation, test, DRAWS)
     sensitive, specific = found["sensitivity_95"], found["specificity_90"]
-    assert sensitive["rule"] == "sensitivity at least 0.95 on eval"
-    assert specific["rule"] == "specificity at least 0.90 on eval"
+    assert sensitive.rule == "sensitivity at least 0.95 on eval"
+    assert specific.rule == "specificity at least 0.90 on eval"
     positives = evaluation.scores[evaluation.labels == 1]
     negatives = evaluation.scores[evaluation.labels == 0]
-    above = evaluation.scores[evaluation.scores > np.float32(sensitive["threshold"])].min()
-    assert sensitive["eval"]["recall"] >= 0.95 > (positives >= above).mean()
-    below = evaluation.scores[evaluation.scores < np.float32(specific["threshold"])].max()
-    assert specific["eval"]["specificity"] >= 0.90 > (negatives < below).mean()
+    above = evaluation.scores[evaluation.scores > np.float32(sensitive.threshold)].min()
+    assert sensitive.eval.value("recall") >= 0.95 > (positives >= above).mean()
+    below = evaluation.scores[evaluation.scores < np.float32(specific.threshold)].max()
+    assert specific.eval.value("specificity") >= 0.90 > (negatives < below).mean()
     for point in (sensitive, specific):
-        called = test.scores >= np.float32(point["threshold"])
-        assert point["test"]["recall"] == pytest.approx(called[test.labels == 1].mean())
-        assert set(point["intervals"]) == {"recall", "specificity"}
-        low, high = point["intervals"]["recall"]
-        assert low <= point["test"]["recall"] <= high
+        called = test.scores >= np.float32(point.threshold)
+        assert point.test.value("recall") == pytest.approx(called[test.labels == 1].mean())
+        assert set(point.intervals) == {"recall", "specificity"}
+        low, high = point.intervals["recall"]
+        assert low <= point.test.value("recall") <= high
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_on_test_gives_no_numbers_and_no_crash(label: int) -> None:
     one = sample_of([label] * 3, [0.1, 0.2, 0.9])
     points = points_on_test(one, DRAWS)
-    assert math.isnan(points["sensitivity_at_specificity"]["0.90"]["value"])
-    assert np.isnan(points["specificity_at_sensitivity"]["0.95"]["interval"]).all()
+    assert math.isnan(points["sensitivity_at_specificity"]["0.90"].value)
+    assert np.isnan(points["specificity_at_sensitivity"]["0.95"].interval).all()
     found = curves(one, DRAWS)
-    assert np.isnan(found["roc"]["true_positive_rate"]).all()
-    assert np.isnan(found["precision_recall"]["precision"]).all() == (label == 0)
+    assert np.isnan(found.roc.true_positive_rate).all()
+    assert np.isnan(found.precision_recall.precision).all() == (label == 0)
     operating_points(BY_HAND, one, DRAWS)
     transfer = threshold_transfer(BY_HAND, one, 0.5)
-    assert math.isnan(transfer["points"]["oracle"]["threshold"])
-    assert np.isnan(transfer["test"]).all()
+    assert math.isnan(transfer.points["oracle"].threshold)
+    assert np.isnan(transfer.test).all()
 
 
 def test_one_class_on_eval_is_an_error() -> None:
@@ -173,11 +173,11 @@ def test_scores_of_no_use_are_best_all_called() -> None:
 def test_transfer_names_three_thresholds() -> None:
     evaluation, test = random_sample(1), random_sample(2)
     found = threshold_transfer(evaluation, test, 0.4)
-    assert len(found["thresholds"]) == len(found["eval"]) == len(found["test"]) == 201
-    points = found["points"]
-    assert points["chosen"]["threshold"] == 0.4
-    assert points["chosen"]["eval_j"] == found["eval"][80]
-    assert points["half"]["test_j"] == found["test"][100]
+    assert len(found.thresholds) == len(found.eval) == len(found.test) == 201
+    points = found.points
+    assert points["chosen"].threshold == 0.4
+    assert points["chosen"].eval_j == found.eval[80]
+    assert points["half"].test_j == found.test[100]
     across, up, _ = roc_curve(test.labels, test.scores)
-    assert points["oracle"]["test_j"] == pytest.approx((up - across).max())
-    assert points["oracle"]["test_j"] >= max(found["test"]) - 1e-12
+    assert points["oracle"].test_j == pytest.approx((up - across).max())
+    assert points["oracle"].test_j >= max(found.test) - 1e-12

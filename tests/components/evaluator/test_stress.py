@@ -1,4 +1,3 @@
-import json
 import math
 from collections.abc import Sequence
 
@@ -74,19 +73,18 @@ def test_metrics_by_hand_for_each_change() -> None:
         TURNED: sample([0.6, 0.7, 0.1, 0.8, 0.8, 0.9]),
     }
     found = stress(as_it_is, changed, 0.5, BOOTSTRAP)
-    assert (found["films"], found["patients"]) == (6, 6)
-    assert found["unchanged"]["recall"] == pytest.approx(2 / 3)
-    assert found["unchanged"]["specificity"] == pytest.approx(2 / 3)
-    darker, turned = found["changes"]
-    assert (darker["kind"], darker["strength"]) == ("darker", "much")
-    assert darker["recall"] == pytest.approx(1 / 3)
-    assert darker["specificity"] == 1.0
-    assert turned["recall"] == 1.0
-    assert turned["specificity"] == pytest.approx(1 / 3)
+    assert (found.films, found.patients) == (6, 6)
+    assert found.unchanged.value("recall") == pytest.approx(2 / 3)
+    assert found.unchanged.value("specificity") == pytest.approx(2 / 3)
+    darker, turned = found.changes
+    assert (darker.kind, darker.strength) == ("darker", "much")
+    assert darker.value("recall") == pytest.approx(1 / 3)
+    assert darker.value("specificity") == 1.0
+    assert turned.value("recall") == 1.0
+    assert turned.value("specificity") == pytest.approx(1 / 3)
     # Both have a balanced accuracy of (1 + 1/3) / 2.
-    assert found["lowest"] == pytest.approx(2 / 3)
-    assert found["mean"] == pytest.approx(2 / 3)
-    json.dumps(found)
+    assert found.lowest == pytest.approx(2 / 3)
+    assert found.mean == pytest.approx(2 / 3)
 
 
 def test_metrics_are_scikit_learns_and_intervals_hold_them() -> None:
@@ -97,26 +95,26 @@ def test_metrics_are_scikit_learns_and_intervals_hold_them() -> None:
         for _ in range(3)
     ]
     found = stress(films[0], {DARKER: films[1], TURNED: films[2]}, 0.55, BOOTSTRAP)
-    assert found["patients"] == 40
+    assert found.patients == 40
     values = []
-    for measured, given in zip([found["unchanged"], *found["changes"]], films, strict=True):
+    for measured, given in zip([found.unchanged, *found.changes], films, strict=True):
         called = given.scores >= np.float32(0.55)
-        assert measured["auc"] == pytest.approx(roc_auc_score(labels, given.scores))
+        assert measured.value("auc") == pytest.approx(roc_auc_score(labels, given.scores))
         values.append(balanced_accuracy_score(labels, called))
-        assert measured["balanced_accuracy"] == pytest.approx(values[-1])
+        assert measured.value("balanced_accuracy") == pytest.approx(values[-1])
         for name in ("auc", "recall", "specificity", "balanced_accuracy"):
-            low, high = measured["intervals"][name]
-            assert low < measured[name] < high
-    assert found["lowest"] == pytest.approx(min(values[1:]))
-    assert found["mean"] == pytest.approx(np.mean(values[1:]))
+            low, high = measured.intervals[name]
+            assert low < measured.value(name) < high
+    assert found.lowest == pytest.approx(min(values[1:]))
+    assert found.mean == pytest.approx(np.mean(values[1:]))
 
 
 def test_one_class_has_no_balanced_accuracy() -> None:
     one = Sample(np.zeros(4, int), np.array([0.1, 0.2, 0.6, 0.7], np.float32), np.arange(4))
     found = stress(one, {DARKER: one}, 0.5, BOOTSTRAP)
-    assert found["changes"][0]["specificity"] == 0.5
-    assert math.isnan(found["lowest"])
-    assert math.isnan(found["mean"])
+    assert found.changes[0].value("specificity") == 0.5
+    assert math.isnan(found.lowest)
+    assert math.isnan(found.mean)
 
 
 def record(name: str, film: np.ndarray) -> bytes:

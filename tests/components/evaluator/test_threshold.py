@@ -7,9 +7,11 @@ from sklearn.metrics import roc_curve
 from components.evaluator.threshold import (
     DegenerateScoresError,
     calibrated_threshold,
+    choose_threshold,
     empirical_maximum,
     youden_threshold,
 )
+from components.shared.errors import InputError
 
 
 def test_by_hand() -> None:
@@ -67,8 +69,6 @@ def test_neighbouring_floats_leave_no_room_between() -> None:
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
-        ([1, 1], [0.1, 0.9], "2 of 2 films are positive"),
-        ([0, 0], [0.1, 0.9], "0 of 2 films are positive"),
         ([0, 1], [0.5, 0.5], "all 2 scores are 0.5"),
         ([0, 1], [0.5, np.nan], "1 scores are not finite"),
         ([0, 1], [0.5, np.inf], "1 scores are not finite"),
@@ -78,6 +78,24 @@ def test_neighbouring_floats_leave_no_room_between() -> None:
 def test_degenerate_scores_are_errors(labels: list[int], scores: list[float], message: str) -> None:
     with pytest.raises(DegenerateScoresError, match=message):
         empirical_maximum(np.array(labels), np.array(scores))
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_is_no_fault_of_the_model(label: int) -> None:
+    with pytest.raises(InputError, match=f"{2 * label} of its 2 films show pneumonia"):
+        choose_threshold(np.array([label] * 2), np.array([0.1, 0.9]), 0)
+
+
+def test_a_model_without_a_threshold_is_measured_at_a_half() -> None:
+    found = choose_threshold(np.array([0, 1]), np.array([0.2, 0.2]), 0)
+    assert found == (0.5, None, "all 2 scores are 0.2")
+    # A probability of another split was no number.
+    found = choose_threshold(np.array([0, 1]), np.array([0.2, 0.8]), 3)
+    assert found == (0.5, None, "3 probabilities are no numbers")
+    found = choose_threshold(np.array([0, 1]), np.array([0.2, 0.8]), 0)
+    assert found.threshold == youden_threshold(np.array([0, 1]), np.array([0.2, 0.8])).threshold
+    assert found.youden is not None
+    assert (found.youden.sensitivity, found.youden.j, found.why_none) == (1.0, 1.0, "")
 
 
 def test_lengths_must_agree() -> None:

@@ -1,6 +1,7 @@
 """The figures' points, worked out by hand or read back from the SVG."""
 
 import io
+import math
 import re
 from typing import Any
 
@@ -11,8 +12,9 @@ from sklearn import metrics as sklearn_metrics
 
 from components.reporter import curves
 from components.reporter.figures import calibration, discrimination, heatmap, transfer
+from components.shared.result import DecisionCurve, ReliabilityBin, TransferPoint
 from components.shared.statistics.tally import auc, tally
-from support.report_content import full_content, full_metrics, png
+from support.report_content import content, png
 
 LABELS = np.array([1, 1, 0, 1, 0])
 SCORES = np.array([0.9, 0.6, 0.6, 0.3, 0.1])
@@ -53,51 +55,50 @@ def test_curves_are_those_of_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("draw", [discrimination.roc, discrimination.precision_recall])
-def test_bands_are_drawn_where_there_are_any(draw: Any) -> None:
-    assert ">95 % band, pointwise<" in draw(full_content())
-    assert "band" not in draw(full_content(metrics=full_metrics(curves=None)))
+def test_bands_are_drawn(draw: Any) -> None:
+    assert ">95 % band, pointwise<" in draw(content())
 
 
 def test_reliability_points_and_their_films() -> None:
-    found = full_metrics()["calibration"]
-    points = calibration.reliability_points(found["bins"])
+    bins = content().result.calibration.bins
+    points = calibration.reliability_points(bins)
     assert points.tolist() == [[0.15, 0.75], [0.0, 0.8], [0.0, 0.3755], [0.5615, 0.9638]]
-    svg = calibration.reliability(found)
+    svg = calibration.reliability(bins)
     assert "predicted 0.750, observed 0.800 of 5 films" in svg
     assert re.search(r">3</text>", svg)
     assert re.search(r">5</text>", svg)
 
 
 def test_reliability_of_a_share_at_the_edge_of_its_interval() -> None:
-    edge = {
-        "low": 0.9,
-        "high": 1.0,
-        "films": 2,
-        "mean_probability": 0.95,
-        "observed": 1.0,
-        "interval": [0.34, 1.0 - 1e-16],
-    }
-    assert calibration.reliability({"bins": [edge]}).startswith("<svg ")
-    assert calibration.reliability({"bins": []}).startswith("<svg ")
+    edge = ReliabilityBin(
+        low=0.9,
+        high=1.0,
+        films=2,
+        mean_probability=0.95,
+        observed=1.0,
+        interval=(0.34, 1.0 - 1e-16),
+    )
+    assert calibration.reliability([edge]).startswith("<svg ")
+    assert calibration.reliability([]).startswith("<svg ")
 
 
 def test_predictive_values_are_told() -> None:
-    rows = full_metrics()["prevalence"]
+    rows = content().result.prevalence
     svg = calibration.predictive_values(rows, 0.5)
     assert "at 20% PPV 0.429, NPV 0.923; at 50% PPV 0.750, NPV \N{EN DASH}" in svg
     assert ">in this split<" in svg
-    assert ">in this split<" not in calibration.predictive_values(
-        full_metrics()["prevalence"], None
-    )
+    assert ">in this split<" not in calibration.predictive_values(rows, None)
 
 
 def test_net_benefit_counts_where_the_model_is_best() -> None:
-    curve = {"threshold_probability": [0.1, 0.5], "model": [None, -0.1], "all": [0.3, -0.2]}
+    curve = DecisionCurve(threshold_probability=[0.1, 0.5], model=[math.nan, -0.1], all=[0.3, -0.2])
     assert calibration.best_by_net_benefit(curve) == (0, 2)
-    assert calibration.best_by_net_benefit(full_metrics()["decision_curve"]) == (2, 3)
-    assert "at 2 of 3 threshold probabilities" in calibration.net_benefit(
-        full_metrics()["decision_curve"]
-    )
+    # As good as calling every film, or none, is not better.
+    tied = DecisionCurve(threshold_probability=[0.1, 0.5], model=[0.3, 0.0], all=[0.3, -0.2])
+    assert calibration.best_by_net_benefit(tied) == (0, 2)
+    found = content().result.decision_curve
+    assert calibration.best_by_net_benefit(found) == (2, 3)
+    assert "at 2 of 3 threshold probabilities" in calibration.net_benefit(found)
 
 
 def marks(svg: str, axis: str) -> list[float]:
@@ -109,7 +110,7 @@ def marks(svg: str, axis: str) -> list[float]:
 
 
 def test_chosen_threshold_is_marked_where_it_is() -> None:
-    svg = transfer.transfer(full_metrics()["threshold_transfer"])
+    svg = transfer.transfer(content().result.threshold_transfer)
     first, _ = marks(svg, "#c2501a")  # the second is the legend's
     assert first == pytest.approx(0.55, abs=1e-3)
     assert ">chosen on eval, 0.550<" in svg
@@ -117,9 +118,11 @@ def test_chosen_threshold_is_marked_where_it_is() -> None:
 
 
 def test_transfer_without_an_oracle_is_drawn() -> None:
-    found = full_metrics()["threshold_transfer"]
-    points = {**found["points"], "oracle": {"threshold": None, "eval_j": None, "test_j": None}}
-    svg = transfer.transfer({**found, "points": points})
+    found = content().result.threshold_transfer
+    nowhere = TransferPoint(threshold=math.nan, eval_j=math.nan, test_j=math.nan)
+    svg = transfer.transfer(
+        found.model_copy(update={"points": {**found.points, "oracle": nowhere}})
+    )
     assert "best on test, " not in svg
     assert "best on test: threshold \N{EN DASH}" in svg
 

@@ -1,6 +1,5 @@
 """The report says what the run found, to whoever opens the file, without asking the network."""
 
-import dataclasses
 import functools
 import math
 import re
@@ -20,6 +19,7 @@ from components.reporter.content import (
 from components.reporter.figures import discrimination, training
 from components.reporter.render import render
 from components.reporter.tables.verdict import judge
+from components.shared.result import Result
 from support.report_content import TEST_METRICS, Page, content, metrics
 
 DASH = "\N{EN DASH}"
@@ -49,7 +49,6 @@ def test_headline_numbers_come_with_interval_and_with_what_they_were_measured_on
     [
         ({"rule": "calibrated"}, "is highest by an estimate from all films of the eval split: "),
         ({"rule": "maximum"}, "is highest on the films of the eval split: "),
-        ({}, "is highest on the films of the eval split: "),
     ],
 )
 def test_threshold_says_how_it_was_chosen(rule: dict[str, str], how: str) -> None:
@@ -78,7 +77,7 @@ def test_random_weights_are_called_a_demonstration(backbone: str, warned: bool) 
 
 
 def test_pushed_verdict_names_version_and_place() -> None:
-    verdict = judge(metrics())
+    verdict = judge(content())
     assert verdict.tone == "good"
     assert verdict.title == "Pushed as version 1700000001"
     assert "It lies in /served/pneumonia/1700000001." in verdict.reasons
@@ -89,26 +88,73 @@ def test_gate_verdict_names_each_failed_bound_and_the_version_that_stays() -> No
     gate = {
         "auc": {"value": 0.95, "bound": 0.9, "passed": True},
         "recall": {"value": 0.89996, "bound": 0.9, "passed": False},
-        "champion_auc": {"value": math.nan, "bound": 0.91, "passed": False},
+        "champion_auc": {"value": None, "bound": -0.01, "passed": False, "interval": [None, None]},
+        "champion_balanced_accuracy": {
+            "value": -0.0312,
+            "bound": -0.01,
+            "passed": False,
+            "interval": [-0.0504, -0.0121],
+        },
     }
     refused = metrics(
         gate=gate,
         pushed=False,
-        champion={"version": "1600000000", "threshold": 0.41},
+        champion={**TEST_METRICS, "version": "1600000000", "threshold": 0.41},
         serving_check={"refused": "the gate refused the model"},
     )
-    verdict = judge(refused)
+    verdict = judge(content(metrics=refused))
     assert verdict.tone == "bad"
     assert verdict.title == "Refused by the gate: not pushed"
     assert verdict.reasons == [
         "Sensitivity (recall) is 0.89996; it must be at least 0.90000.",
-        "AUC, against the champion is undefined; it must be at least 0.910.",
+        "AUC less the champion's is undefined; it must reach -0.010 with its interval.",
+        "Balanced accuracy less the champion's is -0.031 (-0.050 to -0.012); it must reach -0.010 "
+        "with its interval.",
         "Version 1600000000 stays the served one.",
     ]
     shown = page(metrics=refused)
     assert verdict.title in shown.text
-    assert shown.row("Sensitivity (recall)", "0.89996") == ["0.90000", "failed"]
-    assert shown.row("AUC", "0.950") == ["0.900", "passed"]
+    assert shown.row("Sensitivity (recall)", "0.89996") == ["be at least 0.90000", "failed"]
+    assert shown.row("AUC", "0.950") == ["be at least 0.900", "passed"]
+    assert shown.row("Balanced accuracy less the champion's") == [
+        "-0.031 (-0.050 to -0.012)",
+        "reach -0.010 with its interval",
+        "failed",
+    ]
+
+
+def test_a_bound_on_a_metric_that_is_better_low_says_at_most() -> None:
+    gate = {"brier": {"value": 0.12, "bound": 0.1, "passed": False}}
+    found = judge(content(metrics=metrics(gate=gate, pushed=False)))
+    assert found.reasons == ["Brier score is 0.120; it must be at most 0.100."]
+
+
+def test_a_model_that_learned_nothing_is_told_so() -> None:
+    gate = {
+        "threshold": {
+            "value": None,
+            "bound": None,
+            "passed": False,
+            "why": "none was found on eval: all 24 scores are 0.5.",
+        }
+    }
+    refused = metrics(gate=gate, pushed=False, youden=None)
+    assert judge(content(metrics=refused)).reasons == [
+        "Threshold: none was found on eval: all 24 scores are 0.5."
+    ]
+    shown = page(metrics=refused)
+    assert shown.row("Threshold", DASH) == ["be found", "failed"]
+    assert "No threshold was found on eval" in shown.text
+
+
+@pytest.mark.parametrize("pushed", [True, False])
+def test_a_champion_that_is_gone_is_told_of(pushed: bool) -> None:
+    lost = metrics(champion_lost="it cannot be loaded (OSError: no such file)", pushed=pushed)
+    told = "It was compared with no champion: it cannot be loaded (OSError: no such file)."
+    assert told in judge(content(metrics=lost)).reasons
+    text = page(metrics=lost).text
+    assert text.count(told) == 2
+    assert "There was no champion" not in text
 
 
 def test_serving_check_verdict_says_why() -> None:
@@ -119,7 +165,7 @@ def test_serving_check_verdict_says_why() -> None:
 
 
 def test_model_that_nobody_refused_is_still_not_called_pushed() -> None:
-    assert judge(metrics(pushed=False, serving_check=None)).title == "Not pushed"
+    assert judge(content(metrics=metrics(pushed=False, serving_check=None))).title == "Not pushed"
 
 
 def test_champion_is_set_beside_the_model() -> None:
@@ -127,14 +173,14 @@ def test_champion_is_set_beside_the_model() -> None:
     shown = page(metrics=metrics(champion=champion))
     assert "The champion is version 1600000000" in shown.text
     assert "own threshold, 0.412" in shown.text
-    assert shown.row("AUC", "0.938", "0.813 to 0.987") == ["0.911", "0.864"]
+    assert shown.row("AUC", "0.938", "0.813 to 0.987") == [DASH, "0.911", "0.864"]
 
 
 def test_tables_hold_the_results() -> None:
     shown = page()
-    assert shown.row("AUC", "0.938", "0.813 to 0.987") == ["0.911"]
-    assert shown.row("Precision") == ["0.750", DASH, DASH]
-    assert shown.row("virus") == ["6", DASH, "0.875", "0.500", "0.750"]
+    assert shown.row("AUC", "0.938", "0.813 to 0.987") == [DASH, "0.911"]
+    assert shown.row("Precision") == ["0.750", DASH, DASH, DASH]
+    assert shown.row("virus") == ["6", "4", "0.875", "0.500", "0.750"]
     assert shown.row("train, NORMAL") == ["41", "0", "0", "2"]
     assert shown.row("val, PNEUMONIA") == ["0", "0", "0", "1"]
     assert shown.row("all") == ["87", "0", "0", "3"]
@@ -192,7 +238,7 @@ def test_file_names_and_reasons_are_not_interpreted() -> None:
     )
     shown = Page(html)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;.jpeg" in html
-    assert not {"script", "img", "i"} & set(shown.tags)
+    assert not {"script", "i"} & set(shown.tags)
     assert shown.row(name) == [reason]
     assert "<b>Trainer</b>" in shown.text
 
@@ -219,7 +265,7 @@ def test_page_is_well_formed_and_names_what_it_shows() -> None:
     assert set(shown.values("aria-labelledby")) <= set(identifiers)
     assert {v[1:] for v in shown.values("href") if v.startswith("#")} <= set(identifiers)
     named = [value for tag, name, value in shown.attributes if (tag, name) == ("svg", "aria-label")]
-    assert shown.tags["svg"] == len(list(filter(None, named))) == 5
+    assert shown.tags["svg"] == len(list(filter(None, named))) == 10
     assert shown.tags["th"] == len(shown.values("scope"))
     assert shown.values("scope").count("row") == len(shown.rows) - shown.tags["table"]
     assert shown.tags["caption"] == shown.tags["table"]
@@ -231,14 +277,11 @@ def test_same_content_gives_the_same_bytes() -> None:
         assert render(content()) == first
 
 
-def test_nothing_measured_still_gives_a_page() -> None:
-    bare = Content({"notice": "", "split": "test"}, [], [], [], {}, [])
-    nulls = dict.fromkeys(k for k in metrics() if k not in ("notice", "split"))
-    for empty in (bare, dataclasses.replace(bare, metrics={**bare.metrics, **nulls})):
-        text = Page(render(empty)).text
-        assert "Not pushed" in text
-        assert "No threshold is on record." in text
-        assert "No file was put aside." in text
+def test_run_of_which_little_is_known_still_gives_a_page() -> None:
+    known = Result.of_metrics(metrics()).model_dump()
+    text = Page(render(Content({"notice": "", **known}, [], [], [], {}, []))).text
+    assert "Not pushed" in text
+    assert "No file was put aside." in text
 
 
 def test_empty_history_has_no_curves_and_no_best_epoch() -> None:
@@ -280,10 +323,8 @@ def test_one_class_has_no_curves_but_a_histogram(label: int) -> None:
     assert "No ROC curve" in Page(render(one)).text
 
 
-@pytest.mark.parametrize("value", [None, math.nan])
-def test_figures_do_without_metrics(value: float | None) -> None:
-    keys = ("threshold", "recall", "specificity", "precision", "auc")
-    odd = content(metrics=metrics(**dict.fromkeys(keys, value)))
+def test_figures_do_without_metrics() -> None:
+    odd = content(metrics=metrics(recall=None, specificity=None, precision=None, auc=None))
     for draw in (
         discrimination.roc,
         discrimination.precision_recall,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from components.evaluator.metrics import bootstrap_intervals, rates_at, resampled_metrics
+from components.evaluator.metrics import bootstrap_intervals
 from components.shared.statistics import bootstrap as module
 from components.shared.statistics.bootstrap import (
     Bootstrap,
@@ -14,6 +14,7 @@ from components.shared.statistics.bootstrap import (
     percentile_band,
     percentile_interval,
 )
+from components.shared.statistics.metrics import RATES, measured
 from components.shared.statistics.tally import Tally, auc
 
 
@@ -107,7 +108,7 @@ def covered(simulation: int, patients_of: Callable[[np.ndarray], np.ndarray]) ->
     scores = scores + rng.normal(0.0, math.sqrt(0.5), patient.size)
     sample = Sample(np.ones(patient.size, int), scores, patients_of(patient))
     draws = Bootstrap(300, seed=simulation)
-    low, high = draws.intervals(sample, lambda films: rates_at(films, _CUT))["recall"]
+    low, high = draws.intervals(sample, lambda films: measured(films, _CUT, RATES))["recall"]
     return low <= _TRUE_RECALL <= high
 
 
@@ -128,8 +129,13 @@ def test_two_thousand_resamples_of_all_metrics_take_no_two_seconds() -> None:
     assert time.process_time() - start < 2.0
 
 
+def test_ends_are_the_percentiles_in_order() -> None:
+    values = np.random.default_rng(1).permutation(np.arange(1001.0))
+    assert percentile_interval(values) == (25.0, 975.0)
+
+
 def test_an_undefined_resample_is_left_out() -> None:
-    assert percentile_interval(np.array([np.nan, 1.0, 1.0])) == [1.0, 1.0]
+    assert percentile_interval(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
     assert np.isnan(percentile_interval(np.array([np.nan, np.nan]))).all()
 
 
@@ -142,9 +148,9 @@ def test_a_band_is_the_interval_of_every_point() -> None:
 
 def test_metrics_of_resamples_are_those_of_the_repeated_films() -> None:
     sample = random_sample(10, 50)
-    drawn = Bootstrap(3, seed=2).distribution(sample, lambda films: resampled_metrics(films, 0.5))
+    drawn = Bootstrap(3, seed=2).distribution(sample, lambda films: measured(films, 0.5))
     (weights,) = Bootstrap(3, seed=2).weights(sample.patients)
     for row, times in enumerate(weights):
         repeated = Sample(*(np.repeat(values, times) for values in sample))
-        expected = repeated.value(lambda films: resampled_metrics(films, 0.5))
+        expected = repeated.value(lambda films: measured(films, 0.5))
         assert {name: values[row] for name, values in drawn.items()} == pytest.approx(expected)

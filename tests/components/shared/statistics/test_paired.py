@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 
-from components.reporter.paired import Reading, differences
+from components.shared.statistics import paired
+from components.shared.statistics.bootstrap import Bootstrap
+from components.shared.statistics.paired import Difference, Reading
 
 LABELS = np.array([1, 1, 1, 1, 0, 0, 0, 0])
 PATIENTS = [f"patient-{number}" for number in range(8)]
+DRAWS = Bootstrap(500, seed=1)
 BETTER = Reading(np.array([0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1]), 0.5)
+
+
+def differences(
+    labels: np.ndarray, patients: list[str], reading: Reading, reference: Reading
+) -> dict[str, Difference]:
+    return paired.differences(labels, patients, reading, reference, DRAWS)
 
 
 def test_differences_by_hand() -> None:
@@ -17,6 +26,7 @@ def test_differences_by_hand() -> None:
     assert found["auc"].value == pytest.approx(1 - 12 / 16)
     assert found["recall"].value == pytest.approx(0.25)
     assert found["specificity"].value == pytest.approx(0.25)
+    assert found["balanced_accuracy"].value == pytest.approx(0.25)
     for difference in found.values():
         low, high = difference.interval
         assert low <= difference.value <= high
@@ -55,3 +65,13 @@ def test_one_class_has_no_auc() -> None:
     assert np.isnan(found["auc"].value)
     assert np.isnan(found["auc"].interval).all()
     assert found["recall"].value == 0
+
+
+def test_the_draws_are_of_the_seed() -> None:
+    worse = Reading(np.array([0.9, 0.8, 0.7, 0.05, 0.6, 0.3, 0.2, 0.1]), 0.5)
+    first, again, other = (
+        paired.differences(LABELS, PATIENTS, BETTER, worse, Bootstrap(100, seed))["auc"].interval
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other

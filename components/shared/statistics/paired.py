@@ -7,10 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from components.shared.statistics.bootstrap import Bootstrap, Sample, percentile_interval
-from components.shared.statistics.tally import Tally, auc, rates_at
-
-RESAMPLES = 2000
-_SEED = 1
+from components.shared.statistics.metrics import METRICS, measured
 
 
 class Reading(NamedTuple):
@@ -29,7 +26,7 @@ class Difference(NamedTuple):
     """A metric of one model less that of another; `interval` holds 95 % percentiles."""
 
     value: float
-    interval: tuple[float, ...]
+    interval: tuple[float, float]
 
 
 def differences(
@@ -37,6 +34,7 @@ def differences(
     patients: Sequence[str],
     reading: Reading,
     reference: Reading,
+    bootstrap: Bootstrap,
 ) -> dict[str, Difference]:
     """Returns how much the metrics of `reading` are above those of `reference`.
 
@@ -48,26 +46,23 @@ def differences(
         patients: N keys.
         reading: of one model, in the order of the labels.
         reference: of the other one.
+        bootstrap: the draws of patients.
 
     Returns:
-        `auc`, `recall` and `specificity`; NaN where a class is missing.
+        A difference for each metric that has an interval; NaN where a class is missing.
     """
-    bootstrap = Bootstrap(RESAMPLES, _SEED)
+    names = [name for name, metric in METRICS.items() if metric.interval]
     values, drawn = [], []
     for read in (reading, reference):
         sample = Sample(labels, read.scores, np.asarray(patients))
-        statistic = partial(_metrics, threshold=read.threshold)
+        statistic = partial(measured, threshold=read.threshold, names=names)
         values.append(sample.value(statistic))
         # The same patients give the same draws.
         drawn.append(bootstrap.distribution(sample, statistic))
     return {
         name: Difference(
             float(values[0][name] - values[1][name]),
-            tuple(percentile_interval(drawn[0][name] - drawn[1][name])),
+            percentile_interval(drawn[0][name] - drawn[1][name]),
         )
-        for name in values[0]
+        for name in names
     }
-
-
-def _metrics(films: Tally, threshold: float) -> dict[str, np.ndarray]:
-    return {"auc": auc(films), **rates_at(films, threshold)}

@@ -1,4 +1,4 @@
-"""What is written of an evaluation: the measures of the test split, put together."""
+"""The measures of the test split, put together."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from components.evaluator.controls import auc_with_interval, feature_control
 from components.evaluator.correlations import correlations
 from components.evaluator.curves import curves
 from components.evaluator.decision_curve import decision_curve
-from components.evaluator.gate import balanced_accuracy
 from components.evaluator.metrics import binary_metrics, bootstrap_intervals, slice_metrics
 from components.evaluator.operating_points import operating_points, points_on_test
 from components.evaluator.predictions import Predictions
 from components.evaluator.prevalence import prevalence_table
 from components.evaluator.transfer import threshold_transfer
+from components.shared.features import TEST
+from components.shared.result import ConfusionMatrix, Control, Interval
 from components.shared.statistics.bootstrap import Bootstrap, Sample
 from components.shared.statistics.proportions import wilson_interval
-from components.shared.statistics.tally import average_precision
 
 
 def measure(
@@ -38,23 +38,20 @@ def measure(
         bootstrap: the draws of patients.
 
     Returns:
-        The metrics of `binary_metrics`, `balanced_accuracy` and `average_precision`; `intervals`,
-        95 % percentiles, of these and the Brier score; and one key a topic, see the modules.
-        What is undefined is NaN.
+        Fields of `Result`: the metrics with their intervals, and one a topic.
 
     Raises:
         ValueError: the eval split holds one class only.
     """
     sample, chosen_on = to_sample(test), to_sample(evaluation)
-    metrics = binary_metrics(test.labels, test.scores, threshold)
-    precision = sample.value(lambda films: {"value": average_precision(films)})["value"]
+    intervals = bootstrap_intervals(sample, threshold, bootstrap)
+    decided = binary_metrics(test.labels, test.scores, threshold, intervals)
     return {
-        **metrics,
-        "balanced_accuracy": balanced_accuracy(metrics),
-        "average_precision": float(precision),
-        "intervals": bootstrap_intervals(sample, threshold, bootstrap),
+        **decided.fields(),
+        "split": TEST,
+        "eval": binary_metrics(evaluation.labels, evaluation.scores, threshold),
         "bootstrap_resamples": bootstrap.resamples,
-        "wilson": _wilson(metrics["confusion_matrix"]),
+        "wilson": _wilson(decided.confusion_matrix),
         "curves": curves(sample, bootstrap),
         "points_on_test": points_on_test(sample, bootstrap),
         "operating_points": operating_points(chosen_on, sample, bootstrap),
@@ -77,10 +74,10 @@ def to_sample(predictions: Predictions, scores: np.ndarray | None = None) -> Sam
     )
 
 
-def _wilson(matrix: dict[str, int]) -> dict[str, list[float]]:
+def _wilson(matrix: ConfusionMatrix) -> dict[str, Interval]:
     return {
-        "recall": wilson_interval(matrix["tp"], matrix["tp"] + matrix["fn"]),
-        "specificity": wilson_interval(matrix["tn"], matrix["tn"] + matrix["fp"]),
+        "recall": wilson_interval(matrix.tp, matrix.tp + matrix.fn),
+        "specificity": wilson_interval(matrix.tn, matrix.tn + matrix.fp),
     }
 
 
@@ -94,7 +91,7 @@ def _members(test: Predictions) -> list[dict[str, list[str]]]:
     return [{**by_class, **by_size, **by_films} for by_class, by_size, by_films in kinds]
 
 
-def _controls(test: Predictions, blanked: Predictions, bootstrap: Bootstrap) -> dict[str, Any]:
+def _controls(test: Predictions, blanked: Predictions, bootstrap: Bootstrap) -> dict[str, Control]:
     features = {
         "aspect_ratio": test.widths / test.heights,
         "file_size": test.sizes,
