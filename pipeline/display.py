@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,8 @@ def _counts(counts: Mapping[str, Any]) -> Table:
 
 def _metrics(metrics: Mapping[str, Any]) -> Table:
     table = Table("Metric", "value", "95 % interval", title=f"On the {metrics['split']} split")
-    table.add_row("threshold", f"{metrics['threshold']:.4f}", "by Youden's J on eval")
+    found = "by Youden's J on eval" if metrics["youden"] else "none was found"
+    table.add_row("threshold", f"{metrics['threshold']:.4f}", found)
     for name in ("auc", "accuracy", "recall", "specificity", "precision", "f1"):
         low, high = metrics["intervals"][name]
         table.add_row(name, _number(metrics[name]), f"{_number(low)} to {_number(high)}")
@@ -151,7 +152,7 @@ def _gate(gate: Mapping[str, Any]) -> Table:
     for name, verdict in gate.items():
         table.add_row(
             name,
-            _number(verdict["value"]),
+            _number(verdict["value"]) + _interval(verdict["interval"]),
             _number(verdict["bound"]),
             "passed" if verdict["passed"] else "REFUSED",
         )
@@ -164,11 +165,12 @@ def _refusal(name: str, verdict: Mapping[str, Any]) -> str:
         return f"{name}: {verdict['why']}"
     if not verdict["interval"]:
         return name
-    low, high = verdict["interval"]
-    return (
-        f"{name}: {_number(verdict['value'])}, 95 % interval {_number(low)} to {_number(high)}, "
-        f"does not reach {_number(verdict['bound'])}"
-    )
+    told = f"{_number(verdict['value'])}{_interval(verdict['interval'])}"
+    return f"{name}: the interval of {told} does not reach {_number(verdict['bound'])}"
+
+
+def _interval(bounds: Sequence[float | None] | None) -> str:
+    return f" ({_number(bounds[0])} to {_number(bounds[1])})" if bounds else ""
 
 
 def _number(value: float | None) -> str:

@@ -16,6 +16,7 @@ from components.shared.statistics.metrics import METRICS
 
 # TFMA's areas are sums over thresholds, which are written into its configuration one by one.
 _MOST_THRESHOLDS = 2000
+_BELOW_ALL = -1e-7
 
 
 def auc_thresholds(scores: np.ndarray) -> list[float]:
@@ -25,13 +26,15 @@ def auc_thresholds(scores: np.ndarray) -> list[float]:
         scores: [N], float32.
 
     Returns:
-        Each score once, by which the area is exact; of more than 2,000, as many of even ranks.
+        One below all scores, and each score once, by which the area is exact; of more than 2,000,
+        as many of even ranks.
     """
     distinct = np.unique(scores)
     if distinct.size > _MOST_THRESHOLDS:
         ranks = np.linspace(0.0, 1.0, _MOST_THRESHOLDS)
         distinct = np.unique(np.quantile(scores, ranks, method="nearest"))
-    return [float(score) for score in distinct]
+    # TFMA calls what is above a threshold: only below the lowest score are all films called.
+    return [_BELOW_ALL, *(float(score) for score in distinct)]
 
 
 def eval_config(threshold: float, scores: np.ndarray) -> tfma.EvalConfig:

@@ -3,13 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.reporter.content import (
-    MISSING,
-    Content,
-    format_interval,
-    format_number,
-    format_pair,
-)
+from components.reporter.content import MISSING, Content, format_number, format_pair
 from components.reporter.tables.table import Badge, Table
 from components.shared.result import Result, Verdict
 from components.shared.statistics.metrics import METRICS
@@ -66,7 +60,7 @@ def judge(content: Content) -> Outcome:
 def champion_lost(result: Result) -> list[str]:
     """Returns that the model was not compared with the version that it should have been."""
     lost = result.champion_lost
-    return [f"It was compared with no champion: {lost}."] if lost else []
+    return [f"It was compared with no champion: {lost.rstrip('.')}."] if lost else []
 
 
 def refusal(check: Mapping[str, Any]) -> str:
@@ -99,13 +93,15 @@ def must(name: str, verdict: Verdict) -> str:
 def _value_and_bound(name: str, verdict: Verdict) -> tuple[str, str]:
     if verdict.bound is None:
         return MISSING, "be found"
-    value, bound = format_pair(verdict.value, verdict.bound)
     if verdict.interval is None:
         low = name in METRICS and METRICS[name].lower_is_better
+        value, bound = format_pair(verdict.value, verdict.bound)
         return value, f"be at {'most' if low else 'least'} {bound}"
-    # The interval decides, not the value.
-    told = f"{format_number(verdict.value)} ({format_interval(verdict.interval)})"
-    return told, f"reach {format_number(verdict.bound)} with its interval"
+    # The interval's end decides, not the value.
+    low_end, high_end = verdict.interval
+    high, bound = format_pair(high_end, verdict.bound)
+    told = f"{format_number(verdict.value)} ({format_number(low_end)} to {high})"
+    return told, f"reach {bound} with its interval"
 
 
 def _sentence(name: str, verdict: Verdict) -> str:

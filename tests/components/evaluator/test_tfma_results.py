@@ -78,7 +78,7 @@ def test_a_score_at_the_threshold_is_positive(found: dict[Any, Any], threshold: 
 def test_of_many_scores_as_many_thresholds_lie_as_the_scores_do() -> None:
     scores = expit(np.random.default_rng(1).normal(0.0, 12.0, 20_000)).astype(np.float32)
     thresholds = np.array(auc_thresholds(scores))
-    assert len(thresholds) <= 2000
+    assert len(thresholds) <= 2001
     assert (thresholds == np.unique(thresholds)).all()
     assert (thresholds < 1e-3).mean() == pytest.approx((scores < 1e-3).mean(), abs=0.05)
-    assert auc_thresholds(np.array([0.5, 0.25, 0.5], np.float32)) == [0.25, 0.5]
+    assert auc_thresholds(np.array([0.5, 0.25, 0.5], np.float32)) == [-1e-7, 0.25, 0.5]

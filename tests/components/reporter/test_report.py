@@ -93,7 +93,7 @@ def test_gate_verdict_names_each_failed_bound_and_the_version_that_stays() -> No
             "value": -0.0312,
             "bound": -0.01,
             "passed": False,
-            "interval": [-0.0504, -0.0121],
+            "interval": [-0.0504, -0.0104],
         },
     }
     refused = metrics(
@@ -108,8 +108,8 @@ def test_gate_verdict_names_each_failed_bound_and_the_version_that_stays() -> No
     assert verdict.reasons == [
         "Sensitivity (recall) is 0.89996; it must be at least 0.90000.",
         "AUC less the champion's is undefined; it must reach -0.010 with its interval.",
-        "Balanced accuracy less the champion's is -0.031 (-0.050 to -0.012); it must reach -0.010 "
-        "with its interval.",
+        "Balanced accuracy less the champion's is -0.031 (-0.050 to -0.0104); it must reach "
+        "-0.0100 with its interval.",
         "Version 1600000000 stays the served one.",
     ]
     shown = page(metrics=refused)
@@ -117,8 +117,8 @@ def test_gate_verdict_names_each_failed_bound_and_the_version_that_stays() -> No
     assert shown.row("Sensitivity (recall)", "0.89996") == ["be at least 0.90000", "failed"]
     assert shown.row("AUC", "0.950") == ["be at least 0.900", "passed"]
     assert shown.row("Balanced accuracy less the champion's") == [
-        "-0.031 (-0.050 to -0.012)",
-        "reach -0.010 with its interval",
+        "-0.031 (-0.050 to -0.0104)",
+        "reach -0.0100 with its interval",
         "failed",
     ]
 
