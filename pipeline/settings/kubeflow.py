@@ -63,8 +63,8 @@ class KubeflowConfig(Section):
     )
     push: str | None = Field(
         None,
-        description="parent of the model's folder of versions: pvc://CLAIM[/PATH], or s3:// or "
-        "minio://BUCKET[/PATH]",
+        description="parent of the model's folder of versions, and of that of the runs' reports: "
+        "pvc://CLAIM[/PATH], or s3:// or minio://BUCKET[/PATH]",
     )
     endpoint: str | None = Field(
         None, pattern=r"^https?://\S+$", description="URL of the object store; null: Amazon's"

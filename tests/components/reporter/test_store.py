@@ -125,7 +125,7 @@ def test_copy_that_is_cut_leaves_no_content(
     for report in (source, folder.report):
         save(report, content())
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("components.reporter.store.shutil.copyfile", fail)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.shared.errors import InputError
 from pipeline.runners.kubeflow import entrypoint
 from support import pod
 from support.object_store import Store
@@ -106,6 +107,14 @@ def test_a_refused_model_is_not_pushed(
         "Nothing is pushed: the gate refused the model."
     )
     assert store.objects("models") == {}
+
+
+def test_a_report_that_cannot_be_left_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    place = f"{tmp_path}/file/pneumonia-reports/7"
+    with pytest.raises(InputError) as caught:
+        entrypoint._leave(tmp_path, place)
+    assert str(caught.value) == f"The report cannot be written to {place}: Not a directory."
 
 
 def test_an_abort_at_the_end_is_no_failure(tmp_path: Path) -> None:
