@@ -34,6 +34,7 @@ from components.evaluator.threshold import youden_threshold
 from components.reporter.paired import Reading, differences
 from components.shared.errors import InputError
 from components.shared.features import EVAL, IMAGE, LABEL, PATIENT, TEST, TRAIN
+from components.shared.record import decode
 from components.trainer import model, targets
 from components.trainer.augment import central
 from components.trainer.embeddings import views
@@ -159,13 +160,11 @@ class Stressed(NamedTuple):
 
 def change_films(run: Path, config: Config) -> Stressed:
     """Changes the same films of a run's eval split in every way, and sees them as the net does."""
-    features = [
-        tf.train.Example.FromString(record).features.feature for record in examples(run, EVAL)
-    ]
-    labels = np.array([feature[LABEL].int64_list.value[0] for feature in features])
-    keys = [feature[PATIENT].bytes_list.value[0].decode() for feature in features]
+    records = [decode(record, LABEL, PATIENT, IMAGE) for record in examples(run, EVAL)]
+    labels = np.array([film[LABEL] for film in records])
+    keys = [film[PATIENT] for film in records]
     chosen = np.flatnonzero(choose_films(keys, labels, _STRESSED, config.seed))
-    films = [decode_grey(features[row][IMAGE].bytes_list.value[0]) for row in chosen]
+    films = [decode_grey(records[row][IMAGE]) for row in chosen]
     size, square = config.transform.input_size, config.transform.square
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
@@ -244,10 +243,7 @@ def log_odds(
 def patients(run: Path, split: str) -> list[str]:
     """Returns the patient of each film of a split, in the order of its records."""
     records = tf.data.TFRecordDataset(transformed_files(run, split), compression_type="GZIP")
-    return [
-        tf.train.Example.FromString(record).features.feature[PATIENT].bytes_list.value[0].decode()
-        for record in records.as_numpy_iterator()
-    ]
+    return [decode(record, PATIENT)[PATIENT] for record in records.as_numpy_iterator()]
 
 
 def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:

@@ -23,6 +23,7 @@ import tensorflow as tf
 from bench.runs import examples, newest_model
 from components.evaluator.blanking import decode_grey
 from components.shared.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
+from components.shared.record import decode
 from components.trainer import model, targets, training
 from components.trainer.backbone import build_backbone
 from components.trainer.frozen import FrozenLayer, precision, resolved
@@ -54,13 +55,12 @@ def read_films(run: Path, number: int, size: int) -> Films:
     """Reads films of both classes, in turn."""
     by_label: dict[int, list[bytes]] = {0: [], 1: []}
     for record in examples(run, TEST):
-        feature = tf.train.Example.FromString(record).features.feature
-        by_label[feature[LABEL].int64_list.value[0]].append(record)
+        by_label[decode(record, LABEL)[LABEL]].append(record)
     pairs = zip(itertools.cycle(by_label[0]), itertools.cycle(by_label[1]), strict=False)
     records = list(itertools.islice(itertools.chain.from_iterable(pairs), number))
     pictures = []
     for record in records:
-        data = tf.train.Example.FromString(record).features.feature[IMAGE].bytes_list.value[0]
+        data = decode(record, IMAGE)[IMAGE]
         pictures.append(cv2.resize(decode_grey(data), (size, size), interpolation=cv2.INTER_AREA))
     stacked = np.stack(pictures)[..., np.newaxis].astype(np.float32)
     return Films(records, stacked, np.arange(number) % 2)

@@ -23,6 +23,7 @@ from components.shared.features import (
     UNPUSHED,
     VERSION_FILE,
 )
+from components.shared.record import spec
 from components.trainer.augment import central
 from components.trainer.folding import fold
 from components.trainer.model import Net
@@ -77,9 +78,8 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers for string [N], each a serialized tf.train.Example with the feature `image`."""
-        spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
         image_bytes = map_rows(
-            lambda record: tf.io.parse_single_example(record, spec)[IMAGE],
+            lambda record: tf.io.parse_single_example(record, spec(IMAGE))[IMAGE],
             examples,
             tf.TensorSpec([], tf.string),
             f"{EXAMPLES}[{{}}] is no tf.train.Example with the feature {IMAGE}",
