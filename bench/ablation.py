@@ -203,7 +203,7 @@ def train(
         trained.run(str(folder / "logs"))
         seconds = time.monotonic() - started
         net = model.join(trained.backbone, trained.head)
-        forward = freeze(model.on(net.maps, net.score))
+        forward = freeze(model.chained(net.feature_maps, net.log_odds))
         steps = (1, -1) if mirrored else (1,)
         evaluation, test = (
             log_odds(forward, views(splits[name], settings, None), steps) for name in (EVAL, TEST)

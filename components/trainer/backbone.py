@@ -43,17 +43,17 @@ class Backbone(NamedTuple):
     """The net without its head, cut in two.
 
     Attributes:
-        trunk: frozen, from grey pictures, float32 [N, S, S, 1], 0 to 255, to where the tail begins.
-        tail: from there to pooled features, float32 [N, C]; what is trained of it is trainable,
-            and its BatchNorm stays in inference mode.
+        frozen: from grey pictures, float32 [N, S, S, 1], 0 to 255, to the cut.
+        tuned: from the cut to pooled features, float32 [N, C]; its layers are trainable, but for
+            BatchNorm, which stays in inference mode.
         source: where the net came from.
-        halves: the nets inside the two, as they were cut; None where nothing follows the cut.
+        parts: the nets inside the two, as they were cut; None where nothing follows the cut.
     """
 
-    trunk: keras.Model
-    tail: keras.Model
+    frozen: keras.Model
+    tuned: keras.Model
     source: str
-    halves: tuple[keras.Model, keras.Model | None]
+    parts: tuple[keras.Model, keras.Model | None]
 
     def resized(self, size: int) -> "Backbone":
         """Returns the same net, with the same weights, for pictures of another side in pixels.
@@ -61,7 +61,7 @@ class Backbone(NamedTuple):
         Raises:
             InputError: the net does not take them.
         """
-        return _assemble(self.source, *self.halves, size)
+        return _assemble(self.source, *self.parts, size)
 
 
 def build_backbone(
@@ -76,7 +76,7 @@ def build_backbone(
         net_size: side S of the picture in pixels.
         seed: of the random weights.
         fine_tune: how the name of the first layer that is trained begins; None trains none, and
-            leaves to the tail the pooling alone.
+            leaves to the tuned part the pooling alone.
 
     Raises:
         InputError: the weights cannot be loaded or do not fit, or the net cannot be cut there.
@@ -97,24 +97,22 @@ def build_backbone(
     return _assemble(backbone, *_cut(net, fine_tune), net_size)
 
 
-def _assemble(
-    source: str, trunk_net: keras.Model, tail_net: keras.Model | None, size: int
-) -> Backbone:
-    """Puts the two halves of a net behind grey pictures of a side in pixels."""
+def _assemble(source: str, frozen: keras.Model, tuned: keras.Model | None, size: int) -> Backbone:
+    """Puts the two parts of a net behind grey pictures of a side in pixels."""
     grey = keras.Input((size, size, 1), name="grey")
     colour = keras.layers.Concatenate(name="three_channels")([grey, grey, grey])
     try:
-        if trunk_net.input_shape[-1] == 1:  # Keras would notice only when the net runs
+        if frozen.input_shape[-1] == 1:  # Keras would notice only when the net runs
             raise ValueError("a net for grey pictures")
-        stem = trunk_net(keras.applications.resnet50.preprocess_input(colour), training=False)
+        boundary = frozen(keras.applications.resnet50.preprocess_input(colour), training=False)
     except ValueError as error:
         raise InputError(
             f"{_SETTING}: the net in {source} does not take pictures of {size} x {size} x 3: it "
-            f"expects {trunk_net.input_shape}."
+            f"expects {frozen.input_shape}."
         ) from error
-    start = keras.Input(stem.shape[1:], name="stem")
+    start = keras.Input(boundary.shape[1:], name="boundary")
     # A model needs a layer, also where there is nothing left to do.
-    features = tail_net(start) if tail_net else keras.layers.Identity()(start)
+    features = tuned(start) if tuned else keras.layers.Identity()(start)
     if len(features.shape) == 4:
         features = keras.layers.GlobalAveragePooling2D(name=POOL)(features)
     if len(features.shape) != 2 or features.shape[-1] is None:
@@ -123,10 +121,10 @@ def _assemble(
             "(N, H, W, C) nor (N, C)."
         )
     return Backbone(
-        keras.Model(grey, stem, name="trunk"),
-        keras.Model(start, features, name="tail"),
+        keras.Model(grey, boundary, name="frozen"),
+        keras.Model(start, features, name="tuned"),
         source,
-        (trunk_net, tail_net),
+        (frozen, tuned),
     )
 
 
@@ -160,12 +158,12 @@ def _cut(net: keras.Model, fine_tune: str | None) -> tuple[keras.Model, keras.Mo
             f"{len(crossing)} tensors cross the cut, not one."
         )
     (boundary,) = crossing.values()
-    trunk, tail = keras.Model(graph.input, boundary), keras.Model(boundary, graph.output)
+    frozen, tuned = keras.Model(graph.input, boundary), keras.Model(boundary, graph.output)
     # Layer by layer, those within layers last: the new model is trainable already, so that
     # setting it there does nothing.
-    for layer in tail._flatten_layers(include_self=False):
+    for layer in tuned._flatten_layers(include_self=False):
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-    return trunk, tail
+    return frozen, tuned
 
 
 def _resnet50(weights: str | None) -> keras.Model:

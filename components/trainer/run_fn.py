@@ -86,7 +86,7 @@ class Training:
         )
         self._classes = targets.target_classes(settings.target, train.labels, train.subtypes)
         self.head = model.build_head(
-            self.backbone.tail.output_shape[-1], len(self._classes), settings
+            self.backbone.tuned.output_shape[-1], len(self._classes), settings
         )
         self._target = targets.encode(train.labels, train.subtypes, self._classes)
         self._groups = targets.groups(self._target)
@@ -100,26 +100,26 @@ class Training:
 
     def run(self, log_dir: str) -> None:
         """Trains."""
-        settings, trunk, tail = self._settings, self.backbone.trunk, self.backbone.tail
+        settings, backbone = self._settings, self.backbone
         cached = settings.views is not None
-        # Cached are the pooled features where training begins at the head, else the tail's input.
-        bottom = model.on(trunk, tail) if cached else trunk
-        top = self.head if cached else model.on(tail, self.head)
-        frozen = FrozenLayer(bottom)
+        # Cached is what the trained net takes: the pooled features, where that is the head alone.
+        frozen_net = model.chained(backbone.frozen, backbone.tuned) if cached else backbone.frozen
+        trained_net = self.head if cached else model.chained(backbone.tuned, self.head)
+        frozen = FrozenLayer(frozen_net)
         embeddings = Embeddings(
             frozen.call,
-            bottom.output_shape[1:],
+            frozen_net.output_shape[1:],
             self._train,
             self._evaluation,
             settings,
             worker_folder(self._folder),
         )
         started = time.monotonic()
-        scored = tf.function(model.pneumonia_scorer(top))
-        trained = top if cached else self._on_views(frozen, top)
+        scored = tf.function(model.pneumonia_scorer(trained_net))
+        on_views = trained_net if cached else self._on_views(frozen, trained_net)
         steps = settings.epochs * balance.steps_per_epoch(self._sizes(), settings.batch_size)
         self.history = training.fit_epochs(
-            model.compiled(trained, settings, steps),
+            model.compiled(on_views, settings, steps),
             lambda epoch: self._batches(epoch, embeddings if cached else None),
             lambda: _scores(scored, embeddings.eval_batches()),
             self._evaluation.labels,
@@ -129,13 +129,13 @@ class Training:
         )
         self.cost = self._costs(embeddings, time.monotonic() - started)
 
-    def _on_views(self, frozen: FrozenLayer, top: keras.Model) -> keras.Model:
+    def _on_views(self, frozen: FrozenLayer, trained_net: keras.Model) -> keras.Model:
         """Returns the net, from pictures of the size that it is trained on."""
         size = self._settings.view_size
         if size == self._settings.net_size:
-            return model.on(frozen, top)
+            return model.chained(frozen, trained_net)
         resized = self.backbone.resized(size)
-        return model.on(FrozenLayer(resized.trunk), model.on(resized.tail, self.head))
+        return model.chained(FrozenLayer(resized.frozen), model.chained(resized.tuned, self.head))
 
     def _sizes(self) -> list[int]:
         return [len(rows) for rows in self._groups]
