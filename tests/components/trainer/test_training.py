@@ -443,7 +443,8 @@ def small_backbone(path: Path, fine_tune: str | None, pooled: bool = False) -> B
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
     x = keras.layers.Conv2D(5, 3, name="second")(x)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
-    keras.Model(colour, keras.layers.GlobalMaxPooling2D()(x) if pooled else x).save(path)
+    x = keras.layers.GlobalMaxPooling2D()(x) if pooled else x
+    keras.Model(colour, x, name="resnet50").save(path)
     return build_backbone(str(path), 32, seed=1, fine_tune=fine_tune)
 
 
