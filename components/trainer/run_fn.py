@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -26,7 +25,7 @@ from components.trainer.films import Split, open_split, read_view, records
 from components.trainer.frozen import FrozenLayer, precision
 from components.trainer.settings import RunSettings
 from components.trainer.unfinished import claimed, kept_precision, work_folder, worker_folder
-from components.trainer.workers import is_chief, strategy_for, worker_name
+from components.trainer.workers import check_batch, is_chief, strategy_for, worker_name
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -52,6 +51,7 @@ def run_fn(fn_args: FnArgs) -> None:
     tf.io.gfile.makedirs(fn_args.model_run_dir)
 
     with strategy.scope():
+        check_batch(settings.batch_size)
         chief = is_chief()
     with claimed(folder) if chief else nullcontext():
         with strategy.scope(), precision(kept_precision(worker_folder(folder), settings.precision)):
@@ -67,7 +67,6 @@ def run_fn(fn_args: FnArgs) -> None:
         net = model.join(trained.backbone, trained.head)
         transform = tft.TFTransformOutput(fn_args.transform_graph_path)
         export(net, transform, settings.input_size, fn_args.serving_model_dir)
-    shutil.rmtree(folder)
 
 
 class Training:
