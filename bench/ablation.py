@@ -4,7 +4,7 @@
 
 The run is one of `cxr run` on a data set that `bench.holdout` made: its test split is films that
 may be tuned on and are unlike those of train. Each row trains on the films that the run's Transform
-wrote and scores eval, test, and films of eval changed as the evaluator's stress test changes them;
+wrote, and scores eval, test, and films of eval changed as the evaluator's stress test changes them;
 the scores stay in the output folder, and a row whose scores are there is not trained again. The
 table holds the rows against the first one, on the same films.
 """
@@ -54,6 +54,7 @@ _AREA = "trainer.augmentation.min_area={}"
 _ZOOM = "trainer.augmentation.zoom={}"
 # Of each class of eval: changed in every way, in a minute on two cores.
 _STRESSED = 30
+_BATCH = 32
 # As they are before anything is replaced.
 _loss, _compiled, _groups = targets.loss, model.compiled, targets.groups
 
@@ -165,6 +166,13 @@ def change_films(run: Path, config: Config) -> Stressed:
     keys = [film[PATIENT] for film in records]
     chosen = np.flatnonzero(choose_films(keys, labels, _STRESSED, config.seed))
     films = [decode_grey(records[row][IMAGE]) for row in chosen]
+    seen = as_seen(config)
+    pictures = [[seen(encode_png(change.apply(film))) for film in films] for change in CHANGES]
+    return Stressed(labels[chosen], np.array(pictures))
+
+
+def as_seen(config: Config) -> Callable[[bytes], tf.Tensor]:
+    """Returns what makes of a film's bytes what the net sees of it, uint8 [S, S, 1]."""
     size, square = config.transform.input_size, config.transform.square
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
@@ -173,8 +181,18 @@ def change_films(run: Path, config: Config) -> Stressed:
         picture = tf.ensure_shape(picture, [size, size, 1])
         return central(picture[tf.newaxis], round(config.trainer.crop * size))[0]
 
-    pictures = [[seen(encode_png(change.apply(film))) for film in films] for change in CHANGES]
-    return Stressed(labels[chosen], np.array(pictures))
+    return seen
+
+
+def test_films(run: Path, config: Config) -> tf.data.Dataset:
+    """Returns batches of a run's test films as the net sees them, float32 [n, S, S, 1].
+
+    No node needs them, so Transform writes none.
+    """
+    seen = as_seen(config)
+    pictures = np.stack([seen(decode(record, IMAGE)[IMAGE]) for record in examples(run, TEST)])
+    batches = tf.data.Dataset.from_tensor_slices(pictures).batch(_BATCH)
+    return batches.map(lambda batch: tf.cast(batch, tf.float32))
 
 
 def train(
@@ -195,7 +213,7 @@ def train(
     """
     config = load_config(str(run / "config.yaml"), overrides)
     settings = trainer_settings(config, str(folder))
-    splits = {name: open_split(transformed_files(run, name)) for name in (TRAIN, EVAL, TEST)}
+    splits = {name: open_split(transformed_files(run, name)) for name in (TRAIN, EVAL)}
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with precision(settings.precision):
@@ -205,9 +223,8 @@ def train(
         net = model.join(trained.backbone, trained.head)
         forward = freeze(model.chained(net.feature_maps, net.log_odds))
         steps = (1, -1) if mirrored else (1,)
-        evaluation, test = (
-            log_odds(forward, views(splits[name], settings, None), steps) for name in (EVAL, TEST)
-        )
+        evaluation = log_odds(forward, views(splits[EVAL], settings, None), steps)
+        test = log_odds(forward, test_films(run, config), steps)
         changed = np.stack(
             [
                 log_odds(forward, [tf.cast(pictures, tf.float32)], steps)
@@ -240,12 +257,6 @@ def log_odds(
     return np.concatenate(odds, axis=1).astype(np.float64)
 
 
-def patients(run: Path, split: str) -> list[str]:
-    """Returns the patient of each film of a split, in the order of its records."""
-    records = tf.data.TFRecordDataset(transformed_files(run, split), compression_type="GZIP")
-    return [decode(record, PATIENT)[PATIENT] for record in records.as_numpy_iterator()]
-
-
 def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
     """Returns the rows as Markdown, held against the one named BASE.
 
@@ -254,11 +265,11 @@ def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
         labels: [K], of the changed films.
         found: the scores, by row.
     """
-    of_split = {name: open_split(transformed_files(run, name)).labels for name in (EVAL, TEST)}
-    keys = patients(run, TEST)
+    eval_labels = open_split(transformed_files(run, EVAL)).labels
+    films = [decode(record, LABEL, PATIENT) for record in examples(run, TEST)]
+    test_labels, keys = np.array([film[LABEL] for film in films]), [film[PATIENT] for film in films]
     points = {
-        name: youden_threshold(of_split[EVAL], row.evaluation).threshold
-        for name, row in found.items()
+        name: youden_threshold(eval_labels, row.evaluation).threshold for name, row in found.items()
     }
     base = Reading(found[BASE].test, points[BASE])
     lines = [
@@ -267,8 +278,8 @@ def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
-        values = binary_metrics(of_split[TEST], row.test, points[name])
-        apart = differences(of_split[TEST], keys, Reading(row.test, points[name]), base)["auc"]
+        values = binary_metrics(test_labels, row.test, points[name])
+        apart = differences(test_labels, keys, Reading(row.test, points[name]), base)["auc"]
         low, high = apart.interval
         difference = "" if name == BASE else f"{apart.value:+.4f} ({low:+.4f} to {high:+.4f})"
         changed = [

@@ -4,7 +4,7 @@ import os
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2
+from tfx.proto import pusher_pb2, transform_pb2
 from tfx.v1.components import ExampleValidator, StatisticsGen, Transform
 
 from components.evaluator.component import YoudenEvaluator
@@ -14,6 +14,7 @@ from components.example_gen.settings import RunSettings as ExampleGenSettings
 from components.example_validator.component import CuratedSchemaGen, StoppingExampleValidator
 from components.pusher.component import WholeVersionPusher
 from components.serving_check.component import ServingCheck
+from components.shared.features import EVAL, TRAIN
 from components.trainer.component import BackboneTrainer
 from components.trainer.settings import RunSettings as TrainerSettings
 from pipeline.config import Config
@@ -63,6 +64,8 @@ def create_pipeline(
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=PREPROCESSING_FN,
         custom_config=config.transform.model_dump(),
+        # What the Trainer reads; the evaluator takes test as it came.
+        splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN], transform=[TRAIN, EVAL]),
         # Statistics of PNG bytes tell nothing.
         disable_statistics=True,
     )
