@@ -4,7 +4,7 @@
 
 The run is one of `cxr run` on a data set that `bench.holdout` made: its test split is films that
 may be tuned on and are unlike those of train. Each row trains on the films that the run's Transform
-wrote and scores eval, test, and films of eval changed as the evaluator's stress test changes them;
+wrote, and scores eval, test, and films of eval changed as the evaluator's stress test changes them;
 the scores stay in the output folder, and a row whose scores are there is not trained again. The
 table holds the rows against the first one, on the same films.
 """
@@ -32,6 +32,7 @@ from components.evaluator.stress import choose_films
 from components.evaluator.threshold import youden_threshold
 from components.shared.errors import InputError
 from components.shared.features import EVAL, IMAGE, LABEL, PATIENT, TEST, TRAIN
+from components.shared.record import decode
 from components.shared.statistics.bootstrap import Bootstrap
 from components.shared.statistics.paired import Reading, differences
 from components.trainer import model, targets
@@ -54,6 +55,7 @@ _ZOOM = "trainer.augmentation.zoom={}"
 # Of each class of eval: changed in every way, in a minute on two cores.
 _STRESSED = 30
 _BOOTSTRAP = Bootstrap(2000, seed=1)
+_BATCH = 32
 # As they are before anything is replaced.
 _loss, _compiled, _groups = targets.loss, model.compiled, targets.groups
 
@@ -160,13 +162,18 @@ class Stressed(NamedTuple):
 
 def change_films(run: Path, config: Config) -> Stressed:
     """Changes the same films of a run's eval split in every way, and sees them as the net does."""
-    features = [
-        tf.train.Example.FromString(record).features.feature for record in examples(run, EVAL)
-    ]
-    labels = np.array([feature[LABEL].int64_list.value[0] for feature in features])
-    keys = [feature[PATIENT].bytes_list.value[0].decode() for feature in features]
+    records = [decode(record, LABEL, PATIENT, IMAGE) for record in examples(run, EVAL)]
+    labels = np.array([film[LABEL] for film in records])
+    keys = [film[PATIENT] for film in records]
     chosen = np.flatnonzero(choose_films(keys, labels, _STRESSED, config.seed))
-    films = [decode_grey(features[row][IMAGE].bytes_list.value[0]) for row in chosen]
+    films = [decode_grey(records[row][IMAGE]) for row in chosen]
+    seen = as_seen(config)
+    pictures = [[seen(encode_png(change.apply(film))) for film in films] for change in CHANGES]
+    return Stressed(labels[chosen], np.array(pictures))
+
+
+def as_seen(config: Config) -> Callable[[bytes], tf.Tensor]:
+    """Returns what makes of a film's bytes what the net sees of it, uint8 [S, S, 1]."""
     size, square = config.transform.input_size, config.transform.square
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
@@ -175,8 +182,18 @@ def change_films(run: Path, config: Config) -> Stressed:
         picture = tf.ensure_shape(picture, [size, size, 1])
         return central(picture[tf.newaxis], round(config.trainer.crop * size))[0]
 
-    pictures = [[seen(encode_png(change.apply(film))) for film in films] for change in CHANGES]
-    return Stressed(labels[chosen], np.array(pictures))
+    return seen
+
+
+def test_films(run: Path, config: Config) -> tf.data.Dataset:
+    """Returns batches of a run's test films as the net sees them, float32 [n, S, S, 1].
+
+    No node needs them, so Transform writes none.
+    """
+    seen = as_seen(config)
+    pictures = np.stack([seen(decode(record, IMAGE)[IMAGE]) for record in examples(run, TEST)])
+    batches = tf.data.Dataset.from_tensor_slices(pictures).batch(_BATCH)
+    return batches.map(lambda batch: tf.cast(batch, tf.float32))
 
 
 def train(
@@ -197,7 +214,7 @@ def train(
     """
     config = load_config(str(run / "config.yaml"), overrides)
     settings = trainer_settings(config, str(folder))
-    splits = {name: open_split(transformed_files(run, name)) for name in (TRAIN, EVAL, TEST)}
+    splits = {name: open_split(transformed_files(run, name)) for name in (TRAIN, EVAL)}
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with precision(settings.precision):
@@ -205,11 +222,10 @@ def train(
         trained.run(str(folder / "logs"))
         seconds = time.monotonic() - started
         net = model.join(trained.backbone, trained.head)
-        forward = freeze(model.on(net.maps, net.score))
+        forward = freeze(model.chained(net.feature_maps, net.log_odds))
         steps = (1, -1) if mirrored else (1,)
-        evaluation, test = (
-            log_odds(forward, views(splits[name], settings, None), steps) for name in (EVAL, TEST)
-        )
+        evaluation = log_odds(forward, views(splits[EVAL], settings, None), steps)
+        test = log_odds(forward, test_films(run, config), steps)
         changed = np.stack(
             [
                 log_odds(forward, [tf.cast(pictures, tf.float32)], steps)
@@ -242,15 +258,6 @@ def log_odds(
     return np.concatenate(odds, axis=1).astype(np.float64)
 
 
-def patients(run: Path, split: str) -> list[str]:
-    """Returns the patient of each film of a split, in the order of its records."""
-    records = tf.data.TFRecordDataset(transformed_files(run, split), compression_type="GZIP")
-    return [
-        tf.train.Example.FromString(record).features.feature[PATIENT].bytes_list.value[0].decode()
-        for record in records.as_numpy_iterator()
-    ]
-
-
 def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
     """Returns the rows as Markdown, held against the one named BASE.
 
@@ -259,11 +266,11 @@ def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
         labels: [K], of the changed films.
         found: the scores, by row.
     """
-    of_split = {name: open_split(transformed_files(run, name)).labels for name in (EVAL, TEST)}
-    keys = patients(run, TEST)
+    eval_labels = open_split(transformed_files(run, EVAL)).labels
+    films = [decode(record, LABEL, PATIENT) for record in examples(run, TEST)]
+    test_labels, keys = np.array([film[LABEL] for film in films]), [film[PATIENT] for film in films]
     points = {
-        name: youden_threshold(of_split[EVAL], row.evaluation).threshold
-        for name, row in found.items()
+        name: youden_threshold(eval_labels, row.evaluation).threshold for name, row in found.items()
     }
     base = Reading(found[BASE].test, points[BASE])
     lines = [
@@ -272,9 +279,9 @@ def table(run: Path, labels: np.ndarray, found: Mapping[str, Found]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
-        values = binary_metrics(of_split[TEST], row.test, points[name]).values
+        values = binary_metrics(test_labels, row.test, points[name]).values
         reading = Reading(row.test, points[name])
-        apart = differences(of_split[TEST], keys, reading, base, _BOOTSTRAP)["auc"]
+        apart = differences(test_labels, keys, reading, base, _BOOTSTRAP)["auc"]
         low, high = apart.interval
         difference = "" if name == BASE else f"{apart.value:+.4f} ({low:+.4f} to {high:+.4f})"
         changed = [

@@ -23,6 +23,7 @@ import tensorflow as tf
 from bench.runs import examples, newest_model
 from components.evaluator.blanking import decode_grey
 from components.shared.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
+from components.shared.record import decode
 from components.trainer import model, targets, training
 from components.trainer.backbone import build_backbone
 from components.trainer.frozen import FrozenLayer, precision, resolved
@@ -54,13 +55,12 @@ def read_films(run: Path, number: int, size: int) -> Films:
     """Reads films of both classes, in turn."""
     by_label: dict[int, list[bytes]] = {0: [], 1: []}
     for record in examples(run, TEST):
-        feature = tf.train.Example.FromString(record).features.feature
-        by_label[feature[LABEL].int64_list.value[0]].append(record)
+        by_label[decode(record, LABEL)[LABEL]].append(record)
     pairs = zip(itertools.cycle(by_label[0]), itertools.cycle(by_label[1]), strict=False)
     records = list(itertools.islice(itertools.chain.from_iterable(pairs), number))
     pictures = []
     for record in records:
-        data = tf.train.Example.FromString(record).features.feature[IMAGE].bytes_list.value[0]
+        data = decode(record, IMAGE)[IMAGE]
         pictures.append(cv2.resize(decode_grey(data), (size, size), interpolation=cv2.INTER_AREA))
     stacked = np.stack(pictures)[..., np.newaxis].astype(np.float32)
     return Films(records, stacked, np.arange(number) % 2)
@@ -100,7 +100,7 @@ def forward_rates(run: Path, backbone: str, settings: RunSettings) -> dict[str, 
     """Returns the rates of the whole net without its head, plain, in Trainer and in evaluator."""
     films = read_films(run, 2 * _BATCH, settings.net_size)
     parts = build_backbone(backbone, settings.net_size, settings.seed)
-    whole = model.on(parts.trunk, parts.tail)
+    whole = model.chained(parts.frozen, parts.tuned)
     plain = tf.function(lambda batch: whole(batch, training=False), reduce_retracing=True)
     served = tf.saved_model.load(newest_model(run))
     serve = served.signatures[SIGNATURE_EXAMPLES]
@@ -160,8 +160,10 @@ def _batches(run: Path, size: int) -> list[Batch]:
 def _plain_step(backbone: str, settings: RunSettings) -> Callable[[Batch], float]:
     """Returns Keras' own step, which gives the loss of a batch."""
     parts = build_backbone(backbone, settings.net_size, settings.seed, settings.fine_tune)
-    head = model.build_head(parts.tail.output_shape[-1], 1, settings)
-    net = model.compiled(model.on(parts.trunk, model.on(parts.tail, head)), settings, _STEPS)
+    head = model.build_head(parts.tuned.output_shape[-1], 1, settings)
+    net = model.compiled(
+        model.chained(parts.frozen, model.chained(parts.tuned, head)), settings, _STEPS
+    )
 
     def step(batch: Batch) -> float:
         net.reset_metrics()  # else it gives the mean since it began
@@ -173,9 +175,9 @@ def _plain_step(backbone: str, settings: RunSettings) -> Callable[[Batch], float
 def _trainer_step(backbone: str, settings: RunSettings, size: int) -> Callable[[Batch], float]:
     """Returns the Trainer's step, which gives the loss of a batch."""
     parts = build_backbone(backbone, size, settings.seed, settings.fine_tune)
-    head = model.build_head(parts.tail.output_shape[-1], 1, settings)
-    top = model.on(parts.tail, head)
-    net = model.compiled(model.on(FrozenLayer(parts.trunk), top), settings, _STEPS)
+    head = model.build_head(parts.tuned.output_shape[-1], 1, settings)
+    trained = model.chained(parts.tuned, head)
+    net = model.compiled(model.chained(FrozenLayer(parts.frozen), trained), settings, _STEPS)
     net.optimizer.build(net.trainable_variables)
     step = computed_in(settings.precision, training.train_step(net))
     return lambda batch: float(step(batch)[0]) / _BATCH

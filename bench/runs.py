@@ -9,6 +9,7 @@ import tensorflow as tf
 from components.shared.errors import InputError
 from components.shared.features import FILE_NAME, LABEL
 from components.shared.nodes import EVALUATOR, EXAMPLE_GEN, TRANSFORM
+from components.shared.record import decode
 from components.shared.versions import latest_version
 
 
@@ -46,13 +47,8 @@ def predictions(run: Path, split: str) -> list[dict[str, str]]:
 
 def films(run: Path, split: str) -> list[tuple[str, int]]:
     """Returns file name and label of each film of a split, by name."""
-    features = (
-        tf.train.Example.FromString(record).features.feature for record in examples(run, split)
-    )
-    return sorted(
-        (feature[FILE_NAME].bytes_list.value[0].decode(), feature[LABEL].int64_list.value[0])
-        for feature in features
-    )
+    found = (decode(record, FILE_NAME, LABEL) for record in examples(run, split))
+    return sorted((film[FILE_NAME], film[LABEL]) for film in found)
 
 
 def newest_model(run: Path) -> str:

@@ -27,6 +27,7 @@ import tensorflow as tf
 from bench.runs import examples, newest_model
 from bench.speed import last_json, machine, timed
 from components.shared.features import IMAGE, IMAGE_BYTES, SIGNATURE_BYTES, TEST
+from components.shared.record import decode
 
 _FILMS = 32
 _BATCHES = (1, 2, 4, 8, 16, 32)
@@ -36,10 +37,8 @@ _MEMORY_STEPS = 10
 
 def read_films(run: Path) -> list[bytes]:
     """Returns films of the test split."""
-    return [
-        tf.train.Example.FromString(record).features.feature[IMAGE].bytes_list.value[0]
-        for record in itertools.islice(examples(run, TEST), _FILMS)
-    ]
+    records = itertools.islice(examples(run, TEST), _FILMS)
+    return [decode(record, IMAGE)[IMAGE] for record in records]
 
 
 def write_bodies(films: list[bytes], folder: Path) -> None:

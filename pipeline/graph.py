@@ -4,7 +4,7 @@ import os
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2
+from tfx.proto import pusher_pb2, transform_pb2
 from tfx.v1.components import ExampleValidator, StatisticsGen
 
 from components.evaluator.component import YoudenEvaluator
@@ -15,6 +15,7 @@ from components.example_validator.component import CuratedSchemaGen, StoppingExa
 from components.pusher.component import WholeVersionPusher
 from components.reporter.component import Reporter
 from components.serving_check.component import ServingCheck
+from components.shared.features import EVAL, TRAIN
 from components.shared.nodes import EXAMPLE_VALIDATOR, PUSHER, SCHEMA_GEN, TRAINER, TRANSFORM
 from components.trainer.component import BackboneTrainer
 from components.trainer.settings import RunSettings as TrainerSettings
@@ -64,6 +65,8 @@ def create_pipeline(
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=PREPROCESSING_FN,
         custom_config=config.transform.model_dump(),
+        # What the Trainer reads; the evaluator takes test as it came.
+        splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN], transform=[TRAIN, EVAL]),
         # Statistics of PNG bytes tell nothing.
         disable_statistics=True,
     ).with_id(TRANSFORM)

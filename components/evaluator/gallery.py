@@ -15,6 +15,7 @@ from components.shared.features import (
     SEEN_BYTES,
     SIGNATURE_EXPLAIN,
 )
+from components.shared.record import decode
 from components.shared.result import Misread
 
 FOLDER = "errors"
@@ -57,10 +58,9 @@ def _films(examples: str, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     wanted = set(names)
     paths = sorted(tf.io.gfile.glob(os.path.join(examples, "*")))
     for record in tf.data.TFRecordDataset(paths, compression_type="GZIP").as_numpy_iterator():
-        feature = tf.train.Example.FromString(record).features.feature
-        name = feature[FILE_NAME].bytes_list.value[0].decode()
-        if name in wanted:
-            yield name, feature[IMAGE].bytes_list.value[0]
+        film = decode(record, FILE_NAME, IMAGE)
+        if film[FILE_NAME] in wanted:
+            yield film[FILE_NAME], film[IMAGE]
 
 
 def _explained(explain: Any, film: bytes) -> tuple[bytes, list[list[float]]]:

@@ -30,6 +30,7 @@ from components.shared.features import (
     WIDTH,
 )
 from components.shared.progress import advance
+from components.shared.record import decode, encode
 
 # Large enough to fill two cores, small enough for full-size films.
 _BATCH = 32
@@ -61,18 +62,15 @@ class Pass(NamedTuple):
         Args:
             record: a serialized Example.
         """
-        example = tf.train.Example.FromString(record)
-        feature = example.features.feature
-        if self.only is not None and _text(feature[FILE_NAME]) not in self.only:
+        film = decode(record)
+        if self.only is not None and film[FILE_NAME] not in self.only:
             return
-        image = feature[IMAGE].bytes_list
-        data = image.value[0]
         for split, change in self.changes.items():
             if change is None:
                 yield split, record
             else:
-                image.value[0] = encode_png(change(decode_grey(data)))
-                yield split, example.SerializeToString(deterministic=True)
+                changed = encode_png(change(decode_grey(film[IMAGE])))
+                yield split, encode({**film, IMAGE: changed})
 
 
 class PredictFn(beam.DoFn):
@@ -94,26 +92,21 @@ class PredictFn(beam.DoFn):
         answer = {k: v.numpy() for k, v in serve(**{EXAMPLES: records}).items()}
         advance("Predicting", len(batch))
         for row, (split, record) in enumerate(batch):
-            feature = tf.train.Example.FromString(record).features.feature
+            film = decode(record)
             yield Prediction(
                 split=split,
-                file_name=_text(feature[FILE_NAME]),
-                patient=_text(feature[PATIENT]),
-                label=int(feature[LABEL].int64_list.value[0]),
-                subtype=_text(feature[SUBTYPE]),
-                width=int(feature[WIDTH].int64_list.value[0]),
-                height=int(feature[HEIGHT].int64_list.value[0]),
-                mean=float(feature[MEAN].float_list.value[0]),
-                bytes=len(feature[IMAGE].bytes_list.value[0]),
-                sharpness=sharpness(decode_grey(feature[IMAGE].bytes_list.value[0])),
+                file_name=film[FILE_NAME],
+                patient=film[PATIENT],
+                label=film[LABEL],
+                subtype=film[SUBTYPE],
+                width=film[WIDTH],
+                height=film[HEIGHT],
+                mean=film[MEAN],
+                bytes=len(film[IMAGE]),
+                sharpness=sharpness(decode_grey(film[IMAGE])),
                 probability=float(answer[PROBABILITY][row]),
                 threshold=float(answer[THRESHOLD][row]),
             )
-
-
-def _text(feature: tf.train.Feature) -> str:
-    (value,) = feature.bytes_list.value
-    return str(value.decode())
 
 
 @beam.ptransform_fn

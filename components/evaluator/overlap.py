@@ -12,6 +12,7 @@ import apache_beam as beam
 import tensorflow as tf
 
 from components.shared.features import IMAGE, PATIENT, SPLITS
+from components.shared.record import decode
 
 PATIENTS, IMAGES = "patients", "images"
 PAIRS = tuple(f"{one}/{other}" for one, other in itertools.combinations(SPLITS, 2))
@@ -24,10 +25,9 @@ def film_keys(record: bytes, split: str) -> Iterator[tuple[tuple[str, str], str]
         record: a serialized tf.train.Example.
         split: that it is in.
     """
-    feature = tf.train.Example.FromString(record).features.feature
-    yield (PATIENTS, feature[PATIENT].bytes_list.value[0].decode()), split
-    digest = hashlib.sha256(feature[IMAGE].bytes_list.value[0]).hexdigest()
-    yield (IMAGES, digest), split
+    film = decode(record, PATIENT, IMAGE)
+    yield (PATIENTS, film[PATIENT]), split
+    yield (IMAGES, hashlib.sha256(film[IMAGE]).hexdigest()), split
 
 
 def shared_by(found: tuple[tuple[str, str], Iterable[str]]) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,7 @@ class ChestXrayExampleGen(base_beam_component.BaseBeamComponent):
 
     Component `outputs` contains:
     - `examples`: Channel of type `standard_artifacts.Examples`, splits train, eval and test, the
-      features of `components.shared.features`.
+      features of `components.shared.record`.
     """
 
     SPEC_CLASS = ChestXrayExampleGenSpec

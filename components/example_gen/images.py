@@ -26,7 +26,7 @@ _BLANK_STD = 0.01
 
 @dataclass(frozen=True)
 class Facts:
-    """What a film looks like; see `components.shared.features` for the units."""
+    """What a film looks like; see `components.shared.record` for the units."""
 
     width: int
     height: int

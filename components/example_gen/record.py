@@ -6,21 +6,9 @@ import os
 import tensorflow as tf
 
 from components.example_gen.film import Film
+from components.shared import record
 from components.shared.errors import InputError
-from components.shared.features import (
-    CHANNELS,
-    COLOUR,
-    FILE_NAME,
-    HEIGHT,
-    IMAGE,
-    LABEL,
-    MEAN,
-    PATIENT,
-    POLARITY,
-    STD,
-    SUBTYPE,
-    WIDTH,
-)
+from components.shared.features import FILE_NAME, IMAGE, LABEL, PATIENT, SUBTYPE
 from components.shared.progress import advance
 
 WRITING = "Writing Examples"
@@ -41,31 +29,13 @@ def to_example(film: Film, data: str) -> bytes:
         image = file.read()
     if hashlib.sha256(image).hexdigest() != film.sha256 or film.facts is None:
         raise InputError(f"{film.file_name} changed while it was being ingested; run again.")
-    facts = film.facts
-    words = {
-        IMAGE: image,
-        SUBTYPE: film.subtype.encode(),
-        PATIENT: film.patient.encode(),
-        FILE_NAME: film.file_name.encode(),
-        COLOUR: facts.colour.encode(),
-        POLARITY: facts.polarity.encode(),
-    }
-    integers = {
-        LABEL: film.label,
-        WIDTH: facts.width,
-        HEIGHT: facts.height,
-        CHANNELS: facts.channels,
-    }
-    floats = {MEAN: facts.mean, STD: facts.std}
-    feature = {
-        **{k: tf.train.Feature(bytes_list=tf.train.BytesList(value=[v])) for k, v in words.items()},
-        **{
-            k: tf.train.Feature(int64_list=tf.train.Int64List(value=[v]))
-            for k, v in integers.items()
-        },
-        **{
-            k: tf.train.Feature(float_list=tf.train.FloatList(value=[v])) for k, v in floats.items()
-        },
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=feature))
-    return example.SerializeToString(deterministic=True)
+    return record.encode(
+        {
+            IMAGE: image,
+            LABEL: film.label,
+            SUBTYPE: film.subtype,
+            PATIENT: film.patient,
+            FILE_NAME: film.file_name,
+            **vars(film.facts),  # named as the features
+        }
+    )

@@ -27,6 +27,7 @@ from components.shared.features import (
     SIGNATURE_EXAMPLES,
     TEST,
 )
+from components.shared.record import decode, encode
 
 EXAMPLES_KEY = "examples"
 MODEL_KEY = "model"
@@ -106,10 +107,9 @@ def _golden_films(uri: str, expected: dict[str, float]) -> dict[str, bytes]:
     found = {}
     paths = sorted(tf.io.gfile.glob(os.path.join(uri, "*")))
     for record in tf.data.TFRecordDataset(paths, compression_type="GZIP").as_numpy_iterator():
-        feature = tf.train.Example.FromString(record).features.feature
-        name = feature[FILE_NAME].bytes_list.value[0].decode()
-        if name in wanted:
-            found[name] = feature[IMAGE].bytes_list.value[0]
+        film = decode(record, FILE_NAME, IMAGE)
+        if film[FILE_NAME] in wanted:
+            found[film[FILE_NAME]] = film[IMAGE]
     if not found:
         raise InputError(f"The {TEST} split holds no films to check the model with.")
     return dict(sorted(found.items()))
@@ -126,7 +126,7 @@ def _write_warmup(model: str, films: list[bytes]) -> None:
         for batch in (films[:1], films[:8]):
             for signature, key, values in (
                 (SIGNATURE_BYTES, IMAGE_BYTES, batch),
-                (SIGNATURE_EXAMPLES, EXAMPLES, [_example(film) for film in batch]),
+                (SIGNATURE_EXAMPLES, EXAMPLES, [encode({IMAGE: film}) for film in batch]),
             ):
                 request = predict_pb2.PredictRequest()
                 request.model_spec.signature_name = signature
@@ -135,12 +135,6 @@ def _write_warmup(model: str, films: list[bytes]) -> None:
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )
                 writer.write(log.SerializeToString())
-
-
-def _example(film: bytes) -> bytes:
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[film]))
-    features = tf.train.Features(feature={IMAGE: value})
-    return tf.train.Example(features=features).SerializeToString()
 
 
 def _write_golden(folder: Path, films: dict[str, bytes], expected: dict[str, float]) -> Path:

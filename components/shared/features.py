@@ -1,22 +1,20 @@
 """Names of what passes between nodes, in one place."""
 
-# Features of the Examples that ChestXrayExampleGen writes.
-IMAGE = "image"  # the file's bytes as they came; after Transform, the bytes of a small grey PNG
-LABEL = "label"  # 0 NORMAL, 1 PNEUMONIA
-SUBTYPE = "subtype"  # normal, bacteria, virus, unknown
-UNKNOWN_SUBTYPE = "unknown"
-PATIENT = "patient"  # the group key: no patient is in two splits
-FILE_NAME = "file_name"  # relative to the data folder, with forward slashes
-WIDTH = "width"  # pixels
-HEIGHT = "height"  # pixels
+# Features of the Examples that ChestXrayExampleGen writes; `record.py` says what each means.
+IMAGE = "image"
+LABEL = "label"
+SUBTYPE = "subtype"
+PATIENT = "patient"
+FILE_NAME = "file_name"
+WIDTH = "width"
+HEIGHT = "height"
 CHANNELS = "channels"
-MEAN = "mean"  # grey level, 0 to 1
-STD = "std"  # of the grey level, 0 to 1
-COLOUR = "colour"  # grey or colour
-POLARITY = "polarity"  # positive (bone is bright) or inverted
-
-# What Transform hands on beside the image.
-CARRIED = (LABEL, SUBTYPE, PATIENT, FILE_NAME)
+MEAN = "mean"
+STD = "std"
+COLOUR = "colour"
+POLARITY = "polarity"
+# Of SUBTYPE, where the file's name does not tell.
+UNKNOWN_SUBTYPE = "unknown"
 
 # Splits.
 TRAIN = "train"

@@ -3,16 +3,18 @@
 import itertools
 import os
 import zipfile
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 
 from components.shared.errors import InputError
+from components.trainer.backbones import BACKBONES, DEFAULT, LEAST, Architecture, build, recognised
+from components.trainer.settings import NAMED_WEIGHTS
 
 IMAGENET = "imagenet"
 RANDOM = "none"
 POOL = "pool"
-_LEAST = 32  # pixels
 _SETTING = "trainer.backbone"
 
 
@@ -20,15 +22,15 @@ def check_backbone(backbone: str) -> None:
     """Fails early where the weights cannot be had; a download, if any, happens here.
 
     Args:
-        backbone: `imagenet`, `none`, or the path of a Keras model file.
+        backbone: `imagenet`, `none`, a name of `BACKBONES`, or the path of a Keras model file.
 
     Raises:
         InputError: the file is missing or damaged, or the download failed.
     """
-    if backbone == IMAGENET:
-        _imagenet()
-    elif backbone != RANDOM:
+    if backbone not in NAMED_WEIGHTS:
         _check_file(backbone)
+    elif backbone != RANDOM:
+        _imagenet(backbone)
 
 
 def file_state(backbone: str) -> str | None:
@@ -43,17 +45,19 @@ class Backbone(NamedTuple):
     """The net without its head, cut in two.
 
     Attributes:
-        trunk: frozen, from grey pictures, float32 [N, S, S, 1], 0 to 255, to where the tail begins.
-        tail: from there to pooled features, float32 [N, C]; what is trained of it is trainable,
-            and its BatchNorm stays in inference mode.
+        frozen: from grey pictures, float32 [N, S, S, 1], 0 to 255, to the cut.
+        tuned: from the cut to pooled features, float32 [N, C]; its layers are trainable, but for
+            BatchNorm, which stays in inference mode.
         source: where the net came from.
-        halves: the nets inside the two, as they were cut; None where nothing follows the cut.
+        architecture: which net it is.
+        parts: the nets inside the two, as they were cut; None where nothing follows the cut.
     """
 
-    trunk: keras.Model
-    tail: keras.Model
+    frozen: keras.Model
+    tuned: keras.Model
     source: str
-    halves: tuple[keras.Model, keras.Model | None]
+    architecture: Architecture
+    parts: tuple[keras.Model, keras.Model | None]
 
     def resized(self, size: int) -> "Backbone":
         """Returns the same net, with the same weights, for pictures of another side in pixels.
@@ -61,7 +65,7 @@ class Backbone(NamedTuple):
         Raises:
             InputError: the net does not take them.
         """
-        return _assemble(self.source, *self.halves, size)
+        return _assemble(self.source, self.architecture, *self.parts, size)
 
 
 def build_backbone(
@@ -70,51 +74,60 @@ def build_backbone(
     """Returns the net from grey pictures to pooled features.
 
     Args:
-        backbone: `imagenet` (Keras' download), `none` (random weights), or the path of a Keras
-            model file without its top, which takes what
-            `keras.applications.resnet50.preprocess_input` gives.
+        backbone: `imagenet` or a name of `BACKBONES` (Keras' download), `none` (a ResNet50 of
+            random weights), or the path of a Keras model file of a net of `BACKBONES` without its
+            top.
         net_size: side S of the picture in pixels.
         seed: of the random weights.
         fine_tune: how the name of the first layer that is trained begins; None trains none, and
-            leaves to the tail the pooling alone.
+            leaves to the tuned part the pooling alone.
 
     Raises:
         InputError: the weights cannot be loaded or do not fit, or the net cannot be cut there.
     """
-    if backbone in (IMAGENET, RANDOM) and net_size < _LEAST:
-        raise InputError(
-            f"ResNet50 needs pictures of {_LEAST} pixels at least; transform.input_size times "
-            f"trainer.crop gives {net_size}."
-        )
-    if backbone == IMAGENET:
-        net = _imagenet()
-    elif backbone == RANDOM:
+    if backbone in NAMED_WEIGHTS:
+        if net_size < LEAST:
+            raise InputError(
+                f"{_name(backbone)} needs pictures of {LEAST} pixels at least; "
+                f"transform.input_size times trainer.crop gives {net_size}."
+            )
         keras.utils.set_random_seed(seed)
-        net = _resnet50(weights=None)
+        net = build(_name(backbone), None) if backbone == RANDOM else _imagenet(backbone)
+        architecture = BACKBONES[_name(backbone)]
     else:
         net = _load_file(backbone)
+        architecture = recognised(net, backbone)
     net.trainable = False
-    return _assemble(backbone, *_cut(net, fine_tune), net_size)
+    parts = _cut(net, fine_tune, architecture.stages)
+    return _assemble(backbone, architecture, *parts, net_size)
+
+
+def _name(backbone: str) -> str:
+    return DEFAULT if backbone in (IMAGENET, RANDOM) else backbone
 
 
 def _assemble(
-    source: str, trunk_net: keras.Model, tail_net: keras.Model | None, size: int
+    source: str,
+    architecture: Architecture,
+    frozen: keras.Model,
+    tuned: keras.Model | None,
+    size: int,
 ) -> Backbone:
-    """Puts the two halves of a net behind grey pictures of a side in pixels."""
+    """Puts the two parts of a net behind grey pictures of a side in pixels."""
     grey = keras.Input((size, size, 1), name="grey")
     colour = keras.layers.Concatenate(name="three_channels")([grey, grey, grey])
     try:
-        if trunk_net.input_shape[-1] == 1:  # Keras would notice only when the net runs
+        if frozen.input_shape[-1] == 1:  # Keras would notice only when the net runs
             raise ValueError("a net for grey pictures")
-        stem = trunk_net(keras.applications.resnet50.preprocess_input(colour), training=False)
+        boundary = frozen(architecture.preprocess(colour), training=False)
     except ValueError as error:
         raise InputError(
             f"{_SETTING}: the net in {source} does not take pictures of {size} x {size} x 3: it "
-            f"expects {trunk_net.input_shape}."
+            f"expects {frozen.input_shape}."
         ) from error
-    start = keras.Input(stem.shape[1:], name="stem")
+    start = keras.Input(boundary.shape[1:], name="boundary")
     # A model needs a layer, also where there is nothing left to do.
-    features = tail_net(start) if tail_net else keras.layers.Identity()(start)
+    features = tuned(start) if tuned else keras.layers.Identity()(start)
     if len(features.shape) == 4:
         features = keras.layers.GlobalAveragePooling2D(name=POOL)(features)
     if len(features.shape) != 2 or features.shape[-1] is None:
@@ -123,30 +136,39 @@ def _assemble(
             "(N, H, W, C) nor (N, C)."
         )
     return Backbone(
-        keras.Model(grey, stem, name="trunk"),
-        keras.Model(start, features, name="tail"),
+        keras.Model(grey, boundary, name="frozen"),
+        keras.Model(start, features, name="tuned"),
         source,
-        (trunk_net, tail_net),
+        architecture,
+        (frozen, tuned),
     )
 
 
-def _cut(net: keras.Model, fine_tune: str | None) -> tuple[keras.Model, keras.Model | None]:
+def _cut(
+    net: keras.Model, fine_tune: str | None, stages: Sequence[str]
+) -> tuple[keras.Model, keras.Model | None]:
     """Cuts a frozen net before its first layer to train, and makes trainable what follows.
+
+    Args:
+        net: of one input and one output.
+        fine_tune: how the name of that layer begins; None cuts nothing off.
+        stages: names that are known to do, for the error's sake.
 
     Raises:
         InputError: no layer has such a name, or several tensors cross the cut.
     """
     if fine_tune is None:
         return net, None
-    names = [layer.name for layer in net.layers]
+    graph = net._functional if isinstance(net, keras.Sequential) else net
+    # Layers, and operations such as a sum that are none.
+    names = [operation.name for operation in graph.operations]
     first = next((i for i, name in enumerate(names) if name.startswith(fine_tune)), None)
     if first is None:
         raise InputError(
-            f"trainer.fine_tune is {fine_tune!r}, but no layer of the backbone begins so; its "
-            f"last ones are {', '.join(names[-3:])}."
+            f"trainer.fine_tune is {fine_tune!r}, but no layer of the backbone begins so: it "
+            f"can be cut at {', '.join(stages)}."
         )
-    trained = {layer.name for layer in net.layers[first:]}
-    graph = net._functional if isinstance(net, keras.Sequential) else net
+    trained = set(names[first:])
     # Not `layer.input`: a net that serves as a layer has there an input of its own.
     crossing = {
         id(tensor): tensor
@@ -157,29 +179,25 @@ def _cut(net: keras.Model, fine_tune: str | None) -> tuple[keras.Model, keras.Mo
     if len(crossing) != 1:
         raise InputError(
             f"trainer.fine_tune is {fine_tune!r}, where the backbone cannot be cut: "
-            f"{len(crossing)} tensors cross the cut, not one."
+            f"{len(crossing)} tensors cross the cut, not one; it can at {', '.join(stages)}."
         )
     (boundary,) = crossing.values()
-    trunk, tail = keras.Model(graph.input, boundary), keras.Model(boundary, graph.output)
+    # A model needs a layer, also where nothing is left before the cut.
+    frozen = keras.Model(graph.input, keras.layers.Identity()(boundary))
+    tuned = keras.Model(boundary, graph.output)
     # Layer by layer, those within layers last: the new model is trainable already, so that
     # setting it there does nothing.
-    for layer in tail._flatten_layers(include_self=False):
+    for layer in tuned._flatten_layers(include_self=False):
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
-    return trunk, tail
+    return frozen, tuned
 
 
-def _resnet50(weights: str | None) -> keras.Model:
-    return keras.applications.ResNet50(
-        include_top=False, weights=weights, input_shape=(None, None, 3)
-    )
-
-
-def _imagenet() -> keras.Model:
+def _imagenet(backbone: str) -> keras.Model:
     try:
-        return _resnet50(weights="imagenet")
+        return build(_name(backbone), IMAGENET)
     except Exception as error:  # urllib's, Keras' and h5py's errors alike: no weights
         raise InputError(
-            f"{_SETTING} is 'imagenet', but Keras could not get its weights ({error}): set "
+            f"{_SETTING} is {backbone!r}, but Keras could not get its weights ({error}): set "
             f"{_SETTING} to the path of a Keras model file, put the weights into "
             f"{os.path.expanduser('~/.keras/models')}, or set it to 'none' for random ones."
         ) from error
@@ -188,7 +206,8 @@ def _imagenet() -> keras.Model:
 def _check_file(path: str) -> None:
     if not os.path.isfile(path):
         raise InputError(
-            f"{_SETTING}: {path} is no file; give 'imagenet', 'none' or a Keras model file."
+            f"{_SETTING}: {path} is no file; give one of {', '.join(NAMED_WEIGHTS)}, or a Keras "
+            "model file."
         )
     if path.endswith(".keras"):
         try:

@@ -23,6 +23,7 @@ from components.shared.features import (
     UNPUSHED,
     VERSION_FILE,
 )
+from components.shared.record import spec
 from components.trainer.augment import central
 from components.trainer.folding import fold
 from components.trainer.model import Net
@@ -40,7 +41,7 @@ class ServedModel(tf.Module):
         threshold: float32 variable; the evaluator sets it.
         version: table, of an asset that Pusher writes, whose line 0 is the version.
         weights: the net's variables.
-        explains: whether the net has maps to make a heat map of.
+        explains: whether the net has feature maps to make a heat map of.
     """
 
     def __init__(
@@ -51,13 +52,13 @@ class ServedModel(tf.Module):
         # Models and layers stand behind functions: as attributes each would be saved as Keras saves
         # it, every layer traced anew. What they hold is named here; saving fails where anything,
         # such as a table of Transform's, is not.
-        self.weights = [weight.value for half in net for weight in half.variables]
+        self.weights = [weight.value for part in net for weight in part.variables]
         layer = transform.transform_features_layer()
         self._transform = lambda features: layer(features)
-        self._maps = lambda seen: net.maps(seen, training=False)
-        self._score = lambda maps: net.score(maps, training=False)
-        self._net_size = net.maps.input_shape[1]
-        self.explains = len(net.maps.output_shape) == 4
+        self._feature_maps = lambda seen: net.feature_maps(seen, training=False)
+        self._log_odds = lambda maps: net.log_odds(maps, training=False)
+        self._net_size = net.feature_maps.input_shape[1]
+        self.explains = len(net.feature_maps.output_shape) == 4
         self.threshold = tf.Variable(_PROVISIONAL_THRESHOLD, trainable=False, name=THRESHOLD)
         # A table of one line: read when a server loads the model, not at each request.
         index = tf.lookup.TextFileIndex
@@ -77,16 +78,15 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers for string [N], each a serialized tf.train.Example with the feature `image`."""
-        spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
         image_bytes = map_rows(
-            lambda record: tf.io.parse_single_example(record, spec)[IMAGE],
+            lambda record: tf.io.parse_single_example(record, spec(IMAGE))[IMAGE],
             examples,
             tf.TensorSpec([], tf.string),
             f"{EXAMPLES}[{{}}] is no tf.train.Example with the feature {IMAGE}",
         )
         return self._answer(image_bytes, EXAMPLES)
 
-    # Wrapped only where there are maps: what is wrapped here is traced with the model.
+    # Wrapped only where there are feature maps: what is wrapped here is traced with the model.
     def explain(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers for string [N], with a heat map and the part of the film that it lies on.
 
@@ -96,10 +96,10 @@ class ServedModel(tf.Module):
         """
         films = tf.size(image_bytes)
         seen = self._see(image_bytes, IMAGE_BYTES)
-        maps = self._maps(seen)
+        maps = self._feature_maps(seen)
         with tf.GradientTape() as tape:
             tape.watch(maps)
-            logit = self._score(maps)
+            logit = self._log_odds(maps)
         weights = tf.reduce_mean(tape.gradient(logit, maps), axis=(1, 2), keepdims=True)
         heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=3))
         highest = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
@@ -138,7 +138,7 @@ class ServedModel(tf.Module):
         return central(tf.cast(pictures, tf.float32), self._net_size)
 
     def _answer(self, image_bytes: tf.Tensor, argument: str) -> dict[str, tf.Tensor]:
-        logit = self._score(self._maps(self._see(image_bytes, argument)))
+        logit = self._log_odds(self._feature_maps(self._see(image_bytes, argument)))
         return self._judge(logit[: tf.size(image_bytes), 0])
 
     def _judge(self, logit: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -167,7 +167,7 @@ def export(net: Net, transform: tft.TFTransformOutput, input_size: int, path: st
         version_file = os.path.join(folder, VERSION_FILE)
         with open(version_file, "w", encoding="utf-8") as file:
             file.write(UNPUSHED)
-        folded = net._replace(maps=fold(net.maps))
+        folded = net._replace(feature_maps=fold(net.feature_maps))
         served = ServedModel(folded, transform, input_size, version_file)
         signatures = {
             SIGNATURE_BYTES: served.serve_bytes,

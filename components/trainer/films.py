@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.shared.features import FILE_NAME, IMAGE, LABEL, SUBTYPE
+from components.shared.record import spec
 from components.trainer.augment import draw_view
-
-_TYPES = {IMAGE: tf.string, FILE_NAME: tf.string, LABEL: tf.int64, SUBTYPE: tf.string}
 
 
 class Split(NamedTuple):
@@ -33,7 +32,7 @@ def open_split(patterns: Sequence[str]) -> Split:
         (batch[LABEL].numpy(), batch[SUBTYPE].numpy())
         for batch in tf.data.TFRecordDataset(paths, compression_type="GZIP")
         .batch(1024)
-        .map(lambda batch: tf.io.parse_example(batch, _spec(LABEL, SUBTYPE)))
+        .map(lambda batch: tf.io.parse_example(batch, spec(LABEL, SUBTYPE)))
     ]
     labels, subtypes = zip(*batches, strict=True) if batches else ((), ())
     return Split(
@@ -71,11 +70,7 @@ def read_view(record: tf.Tensor, view: int, seed: int, size: int) -> tuple[tf.Te
     Returns:
         float32 [P, P, 1], 0 to 255, and float32 [DRAWS], see `augment.draw_view`.
     """
-    features = tf.io.parse_single_example(record, _spec(IMAGE, FILE_NAME))
+    features = tf.io.parse_single_example(record, spec(IMAGE, FILE_NAME))
     picture = tf.cast(tf.io.decode_png(features[IMAGE], channels=1), tf.float32)
     picture.set_shape([size, size, 1])
     return picture, draw_view(features[FILE_NAME], view, seed)
-
-
-def _spec(*names: str) -> dict[str, tf.io.FixedLenFeature]:
-    return {name: tf.io.FixedLenFeature([], _TYPES[name]) for name in names}

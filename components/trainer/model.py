@@ -43,40 +43,40 @@ def build_head(features: int, classes: int, settings: RunSettings) -> keras.Mode
     )
 
 
-def on(bottom: keras.layers.Layer, top: keras.Model) -> keras.Model:
-    """Returns the model that runs `bottom`, a model too, then `top`."""
-    start = keras.Input(bottom.input_shape[1:])
-    return keras.Model(start, top(bottom(start)))
+def chained(first: keras.layers.Layer, second: keras.Model) -> keras.Model:
+    """Returns the model that runs `first`, a model or a `FrozenLayer`, then `second`."""
+    start = keras.Input(first.input_shape[1:])
+    return keras.Model(start, second(first(start)))
 
 
-def pneumonia_scorer(top: keras.Model) -> keras.Model:
-    """Returns a model that gives the log odds of pneumonia, [N, 1], for what `top` takes."""
-    start = keras.Input(top.input_shape[1:])
-    return keras.Model(start, targets.pneumonia_logit(top(start)))
+def pneumonia_scorer(net: keras.Model) -> keras.Model:
+    """Returns a model that gives the log odds of pneumonia, [N, 1], for what `net` takes."""
+    start = keras.Input(net.input_shape[1:])
+    return keras.Model(start, targets.pneumonia_logit(net(start)))
 
 
 class Net(NamedTuple):
     """The whole net in two, at the place that a heat map is made of.
 
     Attributes:
-        maps: from what the net sees of a picture, float32 [N, S, S, 1], 0 to 255, to the maps of
-            the last convolution, [N, h, w, C], or to [N, C] where the backbone pools them itself.
-        score: from there to the log odds of pneumonia, float32 [N, 1].
+        feature_maps: from what the net sees of a picture, float32 [N, S, S, 1], 0 to 255, to what
+            the last convolution gives, [N, h, w, C], or to [N, C] where the backbone pools itself.
+        log_odds: from there to the log odds of pneumonia, float32 [N, 1].
     """
 
-    maps: keras.Model
-    score: keras.Model
+    feature_maps: keras.Model
+    log_odds: keras.Model
 
 
 def join(backbone: Backbone, head: keras.Model) -> Net:
     """Returns the whole net as it is served."""
-    tail = backbone.tail
-    names = [layer.name for layer in tail.layers]
-    features = tail.get_layer(POOL).input if POOL in names else tail.output
+    tuned = backbone.tuned
+    names = [layer.name for layer in tuned.layers]
+    features = tuned.get_layer(POOL).input if POOL in names else tuned.output
     start = keras.Input(features.shape[1:])
     pooled = keras.layers.GlobalAveragePooling2D()(start) if POOL in names else start
     return Net(
-        on(backbone.trunk, keras.Model(tail.input, features)),
+        chained(backbone.frozen, keras.Model(tuned.input, features)),
         keras.Model(start, targets.pneumonia_logit(head(pooled))),
     )
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -26,7 +25,7 @@ from components.trainer.films import Split, open_split, read_view, records
 from components.trainer.frozen import FrozenLayer, precision
 from components.trainer.settings import RunSettings
 from components.trainer.unfinished import claimed, kept_precision, work_folder, worker_folder
-from components.trainer.workers import is_chief, strategy_for, worker_name
+from components.trainer.workers import check_batch, is_chief, strategy_for, worker_name
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -52,6 +51,7 @@ def run_fn(fn_args: FnArgs) -> None:
     tf.io.gfile.makedirs(fn_args.model_run_dir)
 
     with strategy.scope():
+        check_batch(settings.batch_size)
         chief = is_chief()
     with claimed(folder) if chief else nullcontext():
         with strategy.scope(), precision(kept_precision(worker_folder(folder), settings.precision)):
@@ -67,7 +67,6 @@ def run_fn(fn_args: FnArgs) -> None:
         net = model.join(trained.backbone, trained.head)
         transform = tft.TFTransformOutput(fn_args.transform_graph_path)
         export(net, transform, settings.input_size, fn_args.serving_model_dir)
-    shutil.rmtree(folder)
 
 
 class Training:
@@ -86,7 +85,7 @@ class Training:
         )
         self._classes = targets.target_classes(settings.target, train.labels, train.subtypes)
         self.head = model.build_head(
-            self.backbone.tail.output_shape[-1], len(self._classes), settings
+            self.backbone.tuned.output_shape[-1], len(self._classes), settings
         )
         self._target = targets.encode(train.labels, train.subtypes, self._classes)
         self._groups = targets.groups(self._target)
@@ -100,26 +99,26 @@ class Training:
 
     def run(self, log_dir: str) -> None:
         """Trains."""
-        settings, trunk, tail = self._settings, self.backbone.trunk, self.backbone.tail
+        settings, backbone = self._settings, self.backbone
         cached = settings.views is not None
-        # Cached are the pooled features where training begins at the head, else the tail's input.
-        bottom = model.on(trunk, tail) if cached else trunk
-        top = self.head if cached else model.on(tail, self.head)
-        frozen = FrozenLayer(bottom)
+        # Cached is what the trained net takes: the pooled features, where that is the head alone.
+        frozen_net = model.chained(backbone.frozen, backbone.tuned) if cached else backbone.frozen
+        trained_net = self.head if cached else model.chained(backbone.tuned, self.head)
+        frozen = FrozenLayer(frozen_net)
         embeddings = Embeddings(
             frozen.call,
-            bottom.output_shape[1:],
+            frozen_net.output_shape[1:],
             self._train,
             self._evaluation,
             settings,
             worker_folder(self._folder),
         )
         started = time.monotonic()
-        scored = tf.function(model.pneumonia_scorer(top))
-        trained = top if cached else self._on_views(frozen, top)
+        scored = tf.function(model.pneumonia_scorer(trained_net))
+        on_views = trained_net if cached else self._on_views(frozen, trained_net)
         steps = settings.epochs * balance.steps_per_epoch(self._sizes(), settings.batch_size)
         self.history = training.fit_epochs(
-            model.compiled(trained, settings, steps),
+            model.compiled(on_views, settings, steps),
             lambda epoch: self._batches(epoch, embeddings if cached else None),
             lambda: _scores(scored, embeddings.eval_batches()),
             self._evaluation.labels,
@@ -129,13 +128,13 @@ class Training:
         )
         self.cost = self._costs(embeddings, time.monotonic() - started)
 
-    def _on_views(self, frozen: FrozenLayer, top: keras.Model) -> keras.Model:
+    def _on_views(self, frozen: FrozenLayer, trained_net: keras.Model) -> keras.Model:
         """Returns the net, from pictures of the size that it is trained on."""
         size = self._settings.view_size
         if size == self._settings.net_size:
-            return model.on(frozen, top)
+            return model.chained(frozen, trained_net)
         resized = self.backbone.resized(size)
-        return model.on(FrozenLayer(resized.trunk), model.on(resized.tail, self.head))
+        return model.chained(FrozenLayer(resized.frozen), model.chained(resized.tuned, self.head))
 
     def _sizes(self) -> list[int]:
         return [len(rows) for rows in self._groups]

@@ -6,8 +6,16 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from components.shared.section import Section
 
-# Of `backbone`; any other value is a file.
-NAMED_WEIGHTS = ("imagenet", "none")
+# Of `backbone`; any other value is a file. What they are stands in `backbones.py`.
+NAMED_WEIGHTS = (
+    "imagenet",
+    "none",
+    "ResNet50",
+    "ResNet50V2",
+    "DenseNet121",
+    "EfficientNetV2B0",
+    "ConvNeXtTiny",
+)
 
 
 class Augmentation(Section):
@@ -51,8 +59,10 @@ class Settings(Section):
 
     backbone: str = Field(
         "imagenet",
-        description="imagenet, none, or a Keras model file; in a cluster pvc://CLAIM/PATH, where a "
-        "new file needs a new name, or an absolute path in the image",
+        description="the ImageNet weights of ResNet50 (imagenet), ResNet50V2, DenseNet121, "
+        "EfficientNetV2B0 or ConvNeXtTiny; none: a ResNet50 of random ones; or a Keras model file "
+        "of one of these nets, in a cluster pvc://CLAIM/PATH, where a new file needs a new name, "
+        "or an absolute path in the image",
     )
     fine_tune: str | None = Field(
         None,

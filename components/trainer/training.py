@@ -17,7 +17,7 @@ from components.shared.progress import advance
 from components.trainer import targets
 from components.trainer.settings import RunSettings
 from components.trainer.unfinished import replacing
-from components.trainer.workers import is_chief
+from components.trainer.workers import from_chief, is_chief
 
 LAST = "last"
 
@@ -67,8 +67,8 @@ def fit_epochs(
 ) -> list[Epoch]:
     """Trains, from where an earlier run in `folder` was cut off, and puts in the weights to keep.
 
-    On several workers the chief alone writes to `folder`, which all must see, and has the weights
-    to keep at the end.
+    On several workers the chief's curves are everybody's, so that all stop together; the chief
+    alone writes to `folder`, which all must see, and has the weights to keep at the end.
 
     Args:
         model: compiled; its variables are those of `kept_epoch` afterwards.
@@ -105,13 +105,9 @@ def fit_epochs(
             advance("Training", number * steps, settings.epochs * steps)
         loss, accuracy = _run_epoch(step, batches)
         scores = expit(eval_scores().astype(np.float64))
-        line = Epoch(
-            epoch=number,
-            loss=loss,
-            accuracy=accuracy,
-            eval_loss=float(log_loss(eval_labels, scores, labels=[0, 1])),
-            eval_auc=float(roc_auc_score(eval_labels, scores)),
-        )
+        eval_loss = float(log_loss(eval_labels, scores, labels=[0, 1]))
+        eval_auc = float(roc_auc_score(eval_labels, scores))
+        line = Epoch(number, *from_chief([loss, accuracy, eval_loss, eval_auc]))
         history.append(line)
         _log(writer, line)
         if is_chief():

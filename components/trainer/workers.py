@@ -1,6 +1,7 @@
 """Training on several devices or machines, by tf.distribute."""
 
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -54,6 +55,42 @@ def _leads(resolver: tf.distribute.cluster_resolver.ClusterResolver | None) -> b
     if "chief" in resolver.cluster_spec().jobs:
         return bool(resolver.task_type == "chief")
     return bool(resolver.task_type == "worker" and resolver.task_id == 0)
+
+
+def from_chief(values: Sequence[float]) -> list[float]:
+    """Returns the chief's values on every worker, bit by bit; all of them must ask at once.
+
+    Workers that each decide by numbers of their own would part ways, and wait for one another.
+
+    Args:
+        values: this worker's; of the others than the chief only how many there are counts.
+    """
+    strategy = tf.distribute.get_strategy()
+
+    def on_replica(own: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        # Not a product: what is no number stays none with a factor of 0.
+        return tf.where(tf.equal(replica, 0), own, tf.zeros_like(own))
+
+    @tf.function(autograph=False)
+    def gather(own: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce("SUM", strategy.run(on_replica, args=(own,)), axis=None)
+
+    return [float(value) for value in gather(tf.constant(values, tf.float64)).numpy()]
+
+
+def check_batch(batch_size: int) -> None:
+    """Refuses a batch of which the replicas would get unequal shares, and so unequal weights.
+
+    Raises:
+        InputError: the replicas of the current strategy do not divide it.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if batch_size % replicas:
+        raise InputError(
+            f"trainer.batch_size is {batch_size}, which the {replicas} devices that train together "
+            "cannot share equally: give a multiple of their number."
+        )
 
 
 def worker_name() -> str:

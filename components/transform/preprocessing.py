@@ -4,7 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.shared.features import CARRIED, IMAGE
+from components.shared.features import IMAGE
+from components.shared.record import CARRIED
 
 # Two films are decoded at a time, whatever the batch: TFX grows batches to hundreds, and one of 50
 # million pixels takes 0.6 GB as float32 RGB.
@@ -65,7 +66,7 @@ def preprocessing_fn(
     """TFX Transform's entry point.
 
     Args:
-        inputs: the features of `components.shared.features`, each of shape [N].
+        inputs: the features of `components.shared.record`, each of shape [N].
         custom_config: `input_size` in pixels and `square`, `pad` or `crop`.
 
     Returns:

@@ -10,10 +10,11 @@ from conftest import TINY_SETTINGS, FinishedRun
 from tfx.utils import path_utils
 
 from bench import ablation
-from bench.ablation import Found, averaged, main, patients, smoothed_loss, undersampled
+from bench.ablation import Found, averaged, main, smoothed_loss, undersampled
 from components.evaluator.blanking import decode_grey, encode_png
 from components.evaluator.changes import CHANGES
 from components.evaluator.changes import mirrored as mirrored_film
+from components.shared.record import decode
 from components.trainer import model, targets
 from components.trainer.settings import RunSettings
 from support.tiny_training import STILL
@@ -115,6 +116,11 @@ def run(finished_run: FinishedRun, tmp_path: Path) -> Path:
     return folder
 
 
+def patients(run: Path) -> list[str]:
+    """The patient of each test film, in the order of the records."""
+    return [decode(record, "patient")["patient"] for record in ablation.examples(run, "test")]
+
+
 def test_rows_are_trained_once_and_held_against_the_first(
     run: Path,
     tmp_path: Path,
@@ -143,7 +149,7 @@ def test_the_base_gives_what_the_run_itself_gave(
     assert main(arguments) == 0
     with np.load(tmp_path / "default.npz") as found:
         test = found["test"]
-    keys = patients(run, "test")
+    keys = patients(run)
     assert len(keys) == len(test) == 24
     labels = np.array([not key.startswith(("IM", "NORMAL2")) for key in keys])
     positives, negatives = test[labels], test[~labels]
@@ -154,8 +160,7 @@ def test_the_base_gives_what_the_run_itself_gave(
 def test_the_table_by_hand(run: Path) -> None:
     labels = np.array([0] * 10 + [1] * 14)
     rng = np.random.default_rng(3)
-    # In the order of the records, which is that of the names within a split.
-    keys = patients(run, "test")
+    keys = patients(run)
     by_row = np.array([0 if key.startswith(("IM", "NORMAL2")) else 1 for key in keys])
     assert sorted(by_row.tolist()) == labels.tolist()
     from bench.runs import transformed_files
@@ -227,11 +232,9 @@ def test_changed_films_are_seen_as_the_served_model_sees_them(
 
 def test_log_odds_of_films_and_their_mirror_images(run: Path) -> None:
     config = ablation.load_config(str(run / "config.yaml"))
-    settings = ablation.trainer_settings(config, "")
-    split = ablation.open_split(ablation.transformed_files(run, "test"))
     # The mean of the left half less that of the right changes its sign in the mirror.
     sides = lambda batch: np.mean(batch[:, :, :16] - batch[:, :, 16:], axis=(1, 2))  # noqa: E731
-    found = ablation.log_odds(sides, ablation.views(split, settings, None), (1, -1))
+    found = ablation.log_odds(sides, ablation.test_films(run, config), (1, -1))
     assert found.shape == (2, 24)
     assert np.abs(found).min() > 0
     np.testing.assert_allclose(found[1], -found[0], rtol=1e-4)

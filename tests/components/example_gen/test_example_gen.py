@@ -1,5 +1,7 @@
 import csv
+import hashlib
 import io
+import itertools
 import json
 import os
 import random
@@ -18,7 +20,10 @@ from PIL import Image
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 
-from components.example_gen import executor, files
+from components.example_gen import executor, files, plan
+from components.example_gen.film import Film
+from components.example_gen.images import inspect_image
+from components.example_gen.record import to_example
 from components.example_gen.settings import RunSettings
 from components.shared.errors import BadFilmsError, InputError
 from support.films import encode, tiny_film, write_films
@@ -234,6 +239,48 @@ def test_too_many_bad_files_stop_the_run_and_are_listed(
         f"train/NORMAL/{letter}.jpeg" for letter in "abcde"
     ]
     ingest(data, tmp_path / "again", settings(max_bad_fraction=0.06))
+
+
+def test_as_many_bad_files_as_are_allowed_are_allowed(tmp_path: Path) -> None:
+    # 1 of 20 is 5 %, 1 of 19 is more.
+    for number in (20, 19):
+        lines = [
+            Film("train/NORMAL/a.jpeg", "train", 0, "normal", "a", fate="quarantined").to_json()
+        ]
+        kept = ((split, label) for split in ("train", "eval", "test") for label in (0, 1))
+        for row, (split, label) in zip(range(number - 1), itertools.cycle(kept), strict=False):
+            lines.append(Film(f"{row}.jpeg", split, label, "normal", str(row)).to_json())
+        manifest = tmp_path / f"manifest-{number}"
+        manifest.with_name(f"{manifest.name}-0").write_text("\n".join(lines))
+        if number == 20:
+            summary = executor._conclude(str(tmp_path), str(manifest), settings())
+            assert summary["quarantined"] == {"train": {"NORMAL": 1}}
+        else:
+            with pytest.raises(BadFilmsError, match="1 of 19 files"):
+                executor._conclude(str(tmp_path), str(manifest), settings())
+
+
+def test_undersampling_follows_from_the_seed() -> None:
+    films = [Film(f"{row}.jpeg", "train", 1, "virus", str(row)) for row in range(40)]
+
+    def staying(seed: int) -> set[str]:
+        found = plan._undersample((1, films), {0: 10, 1: 40}, settings(seed=seed))
+        return {film.file_name for film in found if film.fate == "kept"}
+
+    assert len(staying(1)) == 10
+    assert staying(1) == staying(1) != staying(2)
+
+
+def test_a_film_that_changed_since_it_was_checked_is_refused(tmp_path: Path) -> None:
+    content = encode(tiny_film(1))
+    (tmp_path / "a.jpeg").write_bytes(content)
+    facts = inspect_image(content, settings())
+    digest = hashlib.sha256(content).hexdigest()
+    checked = Film("a.jpeg", "train", 0, "normal", "a", sha256=digest, facts=facts)
+    assert image(to_example(checked, str(tmp_path))) == content
+    (tmp_path / "a.jpeg").write_bytes(encode(tiny_film(2)))
+    with pytest.raises(InputError, match=r"^a\.jpeg changed while it was being ingested"):
+        to_example(checked, str(tmp_path))
 
 
 def test_duplicates_inside_train_are_kept_once(make_data: MakeData, tmp_path: Path) -> None:

@@ -105,6 +105,20 @@ def test_a_png_with_a_flipped_bit_or_without_its_end_is_bad() -> None:
         inspect_image(encode(GREY, ".png")[:-12], LIMITS)
 
 
+def test_the_largest_film_is_as_set() -> None:
+    # 48 x 40 pixels.
+    assert inspect_image(encode(GREY), FilmLimits(max_pixels=1920)).width == 48
+    with pytest.raises(BadImageError, match="48 x 40 pixels are more than 1919"):
+        inspect_image(encode(GREY), FilmLimits(max_pixels=1919))
+
+
+@pytest.mark.parametrize(("levels", "colour"), [(4, "grey"), (6, "colour")])
+def test_a_tinted_film_has_colour_from_a_fiftieth_of_the_range_on(levels: int, colour: str) -> None:
+    # One channel is brighter throughout, by 4 or 6 of 255 levels; the limit is 5.1.
+    tinted = np.dstack([GREY // 2, GREY // 2, GREY // 2 + levels])
+    assert inspect_image(encode(tinted, ".png"), LIMITS).colour == colour
+
+
 def test_a_file_over_the_limit_is_not_parsed() -> None:
     with pytest.raises(BadImageError, match="1000 bytes are more than the limit of 999"):
         inspect_image(b"x" * 1000, FilmLimits(max_bytes=999))

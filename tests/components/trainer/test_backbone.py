@@ -26,7 +26,7 @@ def outputs(
     net: Backbone | keras.Model, batch: np.ndarray, *, training: bool = False
 ) -> np.ndarray:
     if isinstance(net, Backbone):
-        return np.asarray(net.tail(net.trunk(batch, training=training), training=training))
+        return np.asarray(net.tuned(net.frozen(batch, training=training), training=training))
     return np.asarray(net(batch, training=training))
 
 
@@ -40,7 +40,7 @@ def small_net(x: keras.KerasTensor) -> keras.KerasTensor:
 def save(path: Path, layers: Layers, side: int | None = SIZE) -> keras.Model:
     keras.utils.set_random_seed(3)
     colour = keras.Input((side, side, 3))
-    net = keras.Model(colour, layers(colour))
+    net = keras.Model(colour, layers(colour), name="resnet50")
     net.save(path)
     return net
 
@@ -67,10 +67,10 @@ def test_random_weights_follow_from_the_seed(resnet: Backbone) -> None:
 
 
 def test_resnet50_is_frozen_and_sees_each_film_for_itself(resnet: Backbone) -> None:
-    assert resnet.trunk.trainable_weights == []
-    assert resnet.trunk.input_shape == (None, SIZE, SIZE, 1)
-    assert resnet.trunk.output_shape == resnet.tail.input_shape == (None, 1, 1, 2048)
-    assert resnet.tail.variables == []
+    assert resnet.frozen.trainable_weights == []
+    assert resnet.frozen.input_shape == (None, SIZE, SIZE, 1)
+    assert resnet.frozen.output_shape == resnet.tuned.input_shape == (None, 1, 1, 2048)
+    assert resnet.tuned.variables == []
     batch = pictures()
     bright = np.concatenate([batch[:1], np.full_like(batch[1:], 255.0)])
     alone = outputs(resnet, batch[:1])
@@ -115,20 +115,20 @@ def test_a_file_serves_as_backbone(
     expected = outputs(net, np.repeat(pictures(), 3, axis=-1) - MEANS)
     if pool is not None:
         expected = pool(expected, axis=(1, 2))
-    assert model.tail.output_shape == (None, 4)
+    assert model.tuned.output_shape == (None, 4)
     np.testing.assert_allclose(outputs(model, pictures()), expected, rtol=1e-5, atol=1e-4)
 
 
 def joined(net: Backbone, head: keras.layers.Layer) -> keras.Model:
-    start = keras.Input(net.trunk.input_shape[1:])
-    model = keras.Model(start, head(net.tail(net.trunk(start))))
+    start = keras.Input(net.frozen.input_shape[1:])
+    model = keras.Model(start, head(net.tuned(net.frozen(start))))
     model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
     return model
 
 
 def test_training_what_stands_on_it_leaves_it_as_it_is(net_file: str) -> None:
     net = build_backbone(net_file, SIZE, seed=1)
-    before = [np.array(weight) for weight in net.trunk.get_weights()]
+    before = [np.array(weight) for weight in net.frozen.get_weights()]
     features = outputs(net, pictures())
     head = keras.layers.Dense(1, activation="sigmoid")
     model = joined(net, head)
@@ -137,8 +137,8 @@ def test_training_what_stands_on_it_leaves_it_as_it_is(net_file: str) -> None:
     model.fit(pictures(), np.array([0.0, 1.0, 0.0, 1.0]), epochs=2, batch_size=2, verbose=0)
     assert np.abs(np.array(head.kernel) - kernel).max() > 0
     assert len(before) == 6  # kernel, bias; gamma, beta, moving mean and variance
-    assert net.tail.get_weights() == []
-    for weight, old in zip(net.trunk.get_weights(), before, strict=True):
+    assert net.tuned.get_weights() == []
+    for weight, old in zip(net.frozen.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
     np.testing.assert_array_equal(outputs(net, pictures()), features)
     np.testing.assert_allclose(outputs(net, pictures(), training=True), features, rtol=1e-6)
@@ -184,9 +184,9 @@ CUTS = [
 ]
 
 
-@pytest.mark.parametrize(("layers", "prefix", "stem", "trained"), CUTS)
+@pytest.mark.parametrize(("layers", "prefix", "boundary", "trained"), CUTS)
 def test_what_begins_at_the_name_is_trained(
-    tmp_path: Path, layers: Layers, prefix: str, stem: tuple[int, ...], trained: list[str]
+    tmp_path: Path, layers: Layers, prefix: str, boundary: tuple[int, ...], trained: list[str]
 ) -> None:
     path = str(tmp_path / "net.keras")
     net = save(tmp_path / "net.keras", layers)
@@ -197,9 +197,9 @@ def test_what_begins_at_the_name_is_trained(
             layer.moving_variance.assign([4.0, 900.0, 60.0, 2.0])
     net.save(path)
     cut = build_backbone(path, SIZE, seed=1, fine_tune=prefix)
-    assert cut.trunk.trainable_weights == []
-    assert cut.trunk.output_shape == cut.tail.input_shape == (None, *stem)
-    assert [weight.path for weight in cut.tail.trainable_weights] == trained
+    assert cut.frozen.trainable_weights == []
+    assert cut.frozen.output_shape == cut.tuned.input_shape == (None, *boundary)
+    assert [weight.path for weight in cut.tuned.trainable_weights] == trained
     expected = outputs(net, np.repeat(pictures(), 3, axis=-1) - MEANS).mean(axis=(1, 2))
     whole = outputs(build_backbone(path, SIZE, seed=1), pictures())
     np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-4)
@@ -212,9 +212,9 @@ def test_what_begins_at_the_name_is_trained(
 def test_training_changes_what_is_trained_and_nothing_else(tmp_path: Path, layers: Layers) -> None:
     save(tmp_path / "net.keras", layers)
     net = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune="second")
-    weights = [*net.trunk.weights, *net.tail.weights]
+    weights = [*net.frozen.weights, *net.tuned.weights]
     before = {weight.path: np.array(weight) for weight in weights}
-    trained = {weight.path for weight in net.tail.trainable_weights}
+    trained = {weight.path for weight in net.tuned.trainable_weights}
     assert set(SECOND) <= trained
     assert {"norm/gamma", "norm/moving_mean", "second_norm/gamma", "second_norm/moving_mean"} <= (
         before.keys() - trained
@@ -228,10 +228,10 @@ def test_training_changes_what_is_trained_and_nothing_else(tmp_path: Path, layer
 
 def test_resnet50_is_cut_before_its_last_stage(resnet: Backbone) -> None:
     cut = build_backbone("none", SIZE, seed=1, fine_tune="conv5")
-    assert cut.trunk.output_shape == (None, 2, 2, 1024)
-    assert cut.trunk.trainable_weights == []
+    assert cut.frozen.output_shape == (None, 2, 2, 1024)
+    assert cut.frozen.trainable_weights == []
     # Three blocks of three convolutions and one way around, kernel and bias each; no BatchNorm.
-    names = [weight.path for weight in cut.tail.trainable_weights]
+    names = [weight.path for weight in cut.tuned.trainable_weights]
     assert len(names) == 20
     assert all(name.startswith("conv5_") and "_conv/" in name for name in names)
     expected = outputs(resnet, pictures())
@@ -245,7 +245,7 @@ def test_another_size_has_the_same_weights(tmp_path: Path, fine_tune: str | None
     net = save(tmp_path / "net.keras", two_stages, side=None)
     cut = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune=fine_tune)
     other = cut.resized(20)
-    assert (cut.trunk.input_shape, other.trunk.input_shape) == (
+    assert (cut.frozen.input_shape, other.frozen.input_shape) == (
         (None, 32, 32, 1),
         (None, 20, 20, 1),
     )
@@ -258,11 +258,11 @@ def test_another_size_has_the_same_weights(tmp_path: Path, fine_tune: str | None
     # What is trained at one size is there at the other.
     if fine_tune:
         before = outputs(other, small)
-        weight = cut.tail.trainable_weights[0]
+        weight = cut.tuned.trainable_weights[0]
         weight.assign(np.array(weight) + 0.5)
         assert np.abs(outputs(other, small) - before).max() > 0.01
-        assert [w.path for w in other.tail.trainable_weights] == [
-            w.path for w in cut.tail.trainable_weights
+        assert [w.path for w in other.tuned.trainable_weights] == [
+            w.path for w in cut.tuned.trainable_weights
         ]
 
 
@@ -279,10 +279,10 @@ def test_a_sequential_net_is_cut(tmp_path: Path) -> None:
         keras.layers.Conv2D(4, 3, strides=2, name="first"),
         keras.layers.Conv2D(2, 3, name="second"),
     ]
-    net = keras.Sequential(layers)
+    net = keras.Sequential(layers, name="resnet50")
     net.save(tmp_path / "net.keras")
     cut = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune="second")
-    assert [weight.path for weight in cut.tail.trainable_weights] == [
+    assert [weight.path for weight in cut.tuned.trainable_weights] == [
         "second/kernel",
         "second/bias",
     ]
@@ -297,8 +297,8 @@ def test_a_net_that_pools_itself(tmp_path: Path, fine_tune: str | None) -> None:
 
     net = save(tmp_path / "net.keras", pooled)
     cut = build_backbone(str(tmp_path / "net.keras"), SIZE, seed=1, fine_tune=fine_tune)
-    assert cut.trunk.output_shape == ((None, 4) if fine_tune is None else (None, 15, 15, 4))
-    assert cut.tail.output_shape == (None, 4)
+    assert cut.frozen.output_shape == ((None, 4) if fine_tune is None else (None, 15, 15, 4))
+    assert cut.tuned.output_shape == (None, 4)
     expected = outputs(net, np.repeat(pictures(), 3, axis=-1) - MEANS)
     np.testing.assert_allclose(outputs(cut, pictures()), expected, rtol=1e-4, atol=1e-4)
 
@@ -317,12 +317,12 @@ def cut_error(layers: Layers, path: Path, fine_tune: str) -> str:
 def test_a_name_that_no_layer_begins_with(tmp_path: Path, name: str) -> None:
     message = cut_error(two_stages, tmp_path / "net.keras", name)
     assert "no layer of the backbone begins so" in message
-    assert "its last ones are second_norm, second_add, second_out" in message
+    assert message.endswith("it can be cut at conv1, conv2, conv3, conv4, conv5.")
 
 
 def test_a_place_where_two_ways_lead_past(tmp_path: Path) -> None:
     message = cut_error(two_stages, tmp_path / "net.keras", "second_norm")
-    assert "cannot be cut: 2 tensors cross the cut, not one" in message
+    assert "cannot be cut: 2 tensors cross the cut, not one; it can at conv1, " in message
     assert "2 tensors cross" in cut_error(two_stages, tmp_path / "net.keras", "second_add")
 
 
@@ -353,7 +353,9 @@ def check(path: Path) -> str:
 
 def test_a_missing_file_is_named_early(tmp_path: Path) -> None:
     missing = tmp_path / "missing.keras"
-    assert f"{missing} is no file; give 'imagenet', 'none' or a" in check(missing)
+    assert f"{missing} is no file; give one of imagenet, none, ResNet50, ResNet50V2, " in check(
+        missing
+    )
     assert build(missing) == check(missing)
     assert f"{tmp_path} is no file" in check(tmp_path)
 
@@ -413,7 +415,8 @@ def test_a_net_for_pictures_of_another_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 4])
 def test_a_net_for_pictures_of_other_channels(tmp_path: Path, channels: int) -> None:
     picture = keras.Input((SIZE, SIZE, channels))
-    keras.Model(picture, keras.layers.Conv2D(2, 3)(picture)).save(tmp_path / "net.keras")
+    x = keras.layers.Conv2D(2, 3)(picture)
+    keras.Model(picture, x, name="resnet50").save(tmp_path / "net.keras")
     assert f"it expects (None, 32, 32, {channels})" in build(tmp_path / "net.keras")
 
 
@@ -473,7 +476,7 @@ def test_imagenet_asks_keras_for_its_weights_without_the_top(
         return keras.Model(colour, keras.layers.Conv2D(5, 3)(colour))
 
     monkeypatch.setattr(keras.applications, "ResNet50", fake)
-    assert build_backbone("imagenet", SIZE, seed=1).tail.output_shape == (None, 5)
+    assert build_backbone("imagenet", SIZE, seed=1).tuned.output_shape == (None, 5)
     # Of no one size, since training may see another one than use does.
     assert asked == [(False, "imagenet", (None, None, 3))]
 

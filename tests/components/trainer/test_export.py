@@ -105,11 +105,11 @@ def pictures() -> list[np.ndarray]:
 def maps_of(net: Net) -> list[np.ndarray]:
     """One film at a time, [1, h, w, C]."""
     seen = [picture[np.newaxis].astype(np.float32) for picture in pictures()]
-    return [np.asarray(net.maps(picture, training=False)) for picture in seen]
+    return [np.asarray(net.feature_maps(picture, training=False)) for picture in seen]
 
 
 def net_on_decoded_films(net: Net) -> np.ndarray:
-    logits = [float(net.score(maps, training=False)[0, 0]) for maps in maps_of(net)]
+    logits = [float(net.log_odds(maps, training=False)[0, 0]) for maps in maps_of(net)]
     return expit(np.array(logits))
 
 
@@ -120,7 +120,7 @@ def net() -> Net:
     scores = net_on_decoded_films(net)
     assert np.ptp(scores) > 0.005
     logits = np.log(scores / (1 - scores))
-    net.score.layers[-1].bias.assign([-np.median(logits) + 1e-4])
+    net.log_odds.layers[-1].bias.assign([-np.median(logits) + 1e-4])
     return net
 
 
@@ -216,7 +216,7 @@ def test_a_score_at_the_threshold_is_positive(
     transform: tft.TFTransformOutput, tmp_path: Path
 ) -> None:
     net = build_net()
-    kernel = net.score.layers[-1].kernel
+    kernel = net.log_odds.layers[-1].kernel
     kernel.assign(tf.zeros_like(kernel))
     export(net, transform, SIZE, str(tmp_path / "model"))
     server = Server(str(tmp_path / "model"))
@@ -316,7 +316,7 @@ def test_the_export_is_of_the_weights_at_that_moment(
     net = build_net()
     before = net_on_decoded_films(net)
     export(net, transform, SIZE, str(tmp_path / "model"))
-    net.score.layers[-1].bias.assign([3.0])
+    net.log_odds.layers[-1].bias.assign([3.0])
     answer = Server(str(tmp_path / "model")).by_bytes(FILMS)
     np.testing.assert_allclose(answer[PROBABILITY], before, atol=1e-6)
 
@@ -331,7 +331,7 @@ def test_an_explanation_comes_with_the_answer(server: Server) -> None:
 
 def test_the_heat_of_pooling_and_one_layer_by_hand(server: Server, net: Net) -> None:
     # The slope of the logit is the same in all cells: the layer's weight over their number.
-    kernel = np.array(net.score.layers[-1].kernel)[:, 0]
+    kernel = np.array(net.log_odds.layers[-1].kernel)[:, 0]
     assert kernel.min() < 0.0 < kernel.max()
     found = server.explained(FILMS)[HEATMAP]
     assert found.dtype == np.float32
@@ -349,7 +349,7 @@ def grad_cam(net: Net, maps: np.ndarray) -> np.ndarray:
     given = tf.constant(maps)
     with tf.GradientTape() as tape:
         tape.watch(given)
-        logit = net.score(given, training=False)
+        logit = net.log_odds(given, training=False)
     weights = tape.gradient(logit, given).numpy()[0].sum(axis=(0, 1)) / CELLS**2
     heat = np.zeros((CELLS, CELLS))
     for channel, weight in enumerate(weights):
@@ -362,7 +362,7 @@ def test_the_heat_of_another_head_is_grad_cam(
     transform: tft.TFTransformOutput, tmp_path: Path
 ) -> None:
     net = build_net(three_classes)
-    kernel = net.score.get_layer("classes").kernel
+    kernel = net.log_odds.get_layer("classes").kernel
     kernel.assign(-kernel)
     export(net, transform, SIZE, str(tmp_path / "model"))
     server = Server(str(tmp_path / "model"))
@@ -381,7 +381,7 @@ def test_what_speaks_against_pneumonia_alone_has_no_heat(
     transform: tft.TFTransformOutput, tmp_path: Path
 ) -> None:
     net = build_net()
-    kernel = net.score.layers[-1].kernel
+    kernel = net.log_odds.layers[-1].kernel
     kernel.assign(-tf.abs(kernel))
     export(net, transform, SIZE, str(tmp_path / "model"))
     assert not Server(str(tmp_path / "model")).explained(FILMS)[HEATMAP].any()
@@ -414,11 +414,11 @@ def test_a_net_that_pools_itself_does_not_explain(
     transform: tft.TFTransformOutput, tmp_path: Path
 ) -> None:
     whole = build_net()
-    pooled = keras.layers.GlobalAveragePooling2D()(whole.maps.output)
+    pooled = keras.layers.GlobalAveragePooling2D()(whole.feature_maps.output)
     start = keras.Input((8,))
     net = Net(
-        keras.Model(whole.maps.input, pooled),
-        keras.Model(start, whole.score.layers[-1](start)),
+        keras.Model(whole.feature_maps.input, pooled),
+        keras.Model(start, whole.log_odds.layers[-1](start)),
     )
     export(net, transform, SIZE, str(tmp_path / "model"))
     server = Server(str(tmp_path / "model"))

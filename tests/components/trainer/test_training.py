@@ -18,7 +18,7 @@ from components.trainer import training
 from components.trainer.backbone import Backbone, build_backbone
 from components.trainer.balance import balanced_epoch
 from components.trainer.frozen import FrozenLayer
-from components.trainer.model import build_head, compiled, join, on, pneumonia_scorer
+from components.trainer.model import build_head, chained, compiled, join, pneumonia_scorer
 from components.trainer.settings import RunSettings
 from components.trainer.training import (
     Epoch,
@@ -243,14 +243,14 @@ def test_a_step_follows_the_mean_slope_of_the_batch() -> None:
 def test_one_model_on_another() -> None:
     keras.utils.set_random_seed(0)
     start = keras.Input((WIDTH,))
-    bottom = keras.Model(start, keras.layers.Dense(4)(start))
-    top = build_head(4, 3, SETTINGS)
-    expected = np.asarray(top(bottom(EVAL, training=False), training=False))
-    both = on(bottom, top)
+    first = keras.Model(start, keras.layers.Dense(4)(start))
+    second = build_head(4, 3, SETTINGS)
+    expected = np.asarray(second(first(EVAL, training=False), training=False))
+    both = chained(first, second)
     assert both.output_shape == (None, 3)
     np.testing.assert_allclose(np.asarray(both(EVAL, training=False)), expected, atol=1e-6)
     assert len(both.trainable_weights) == 6
-    above = on(FrozenLayer(bottom), top)
+    above = chained(FrozenLayer(first), second)
     np.testing.assert_allclose(np.asarray(above(EVAL, training=False)), expected, atol=1e-5)
     assert len(above.weights) == len(above.trainable_weights) == 4
 
@@ -443,7 +443,8 @@ def small_backbone(path: Path, fine_tune: str | None, pooled: bool = False) -> B
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
     x = keras.layers.Conv2D(5, 3, name="second")(x)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
-    keras.Model(colour, keras.layers.GlobalMaxPooling2D()(x) if pooled else x).save(path)
+    x = keras.layers.GlobalMaxPooling2D()(x) if pooled else x
+    keras.Model(colour, x, name="resnet50").save(path)
     return build_backbone(str(path), 32, seed=1, fine_tune=fine_tune)
 
 
@@ -466,7 +467,7 @@ def grey_pictures() -> np.ndarray:
 
 
 class FineTuned(NamedTuple):
-    """Tail, head and both on the frozen trunk, the curves, and where the checkpoints are."""
+    """Backbone, head and both on the frozen part, the curves, and where the checkpoints are."""
 
     net: Backbone
     head: keras.Model
@@ -479,15 +480,15 @@ def fine_tune(folder: Path, epoch_data: EpochData, settings: RunSettings = FINE)
     os.makedirs(folder, exist_ok=True)
     net = small_backbone(folder.with_suffix(".keras"), "second")
     head = build_head(5, 3, settings)
-    top = on(net.tail, head)
-    trained = compiled(on(FrozenLayer(net.trunk), top), settings, 3 * settings.epochs)
-    scored = pneumonia_scorer(top)
-    stems = np.asarray(net.trunk(grey_pictures()))
+    tuned = chained(net.tuned, head)
+    trained = compiled(chained(FrozenLayer(net.frozen), tuned), settings, 3 * settings.epochs)
+    scored = pneumonia_scorer(tuned)
+    boundaries = np.asarray(net.frozen(grey_pictures()))
     keras.utils.set_random_seed(zlib.crc32(str(folder).encode()))
     history = fit_epochs(
         trained,
         epoch_data,
-        lambda: scored.predict(stems, verbose=0)[:, 0],
+        lambda: scored.predict(boundaries, verbose=0)[:, 0],
         FINE_LABELS.astype(np.int64),
         settings,
         str(folder),
@@ -518,19 +519,21 @@ def test_a_fine_tuned_net_resumes_too(fine: FineTuned, tmp_path: Path, epoch: in
     assert 9 in [array.item() for array in last if array.shape == ()]
 
 
-def test_fine_tuning_changes_the_tail_and_not_the_trunk(fine: FineTuned, tmp_path: Path) -> None:
+def test_fine_tuning_changes_what_is_tuned_and_not_what_is_frozen(
+    fine: FineTuned, tmp_path: Path
+) -> None:
     fresh = small_backbone(tmp_path / "net.keras", "second")
-    for weight, old in zip(fine.net.trunk.weights, fresh.trunk.weights, strict=True):
+    for weight, old in zip(fine.net.frozen.weights, fresh.frozen.weights, strict=True):
         np.testing.assert_array_equal(np.array(weight), np.array(old))
     changed = [
         weight.path
-        for weight, old in zip(fine.net.tail.weights, fresh.tail.weights, strict=True)
+        for weight, old in zip(fine.net.tuned.weights, fresh.tuned.weights, strict=True)
         if np.abs(np.array(weight) - np.array(old)).max() > 0
     ]
     assert changed == ["second/kernel", "second/bias"]
-    # What is saved is the tail and the head, and two moments of what is trained of them.
+    # What is saved is the tuned part and the head, and two moments of what is trained of them.
     assert len(fine.trained.trainable_variables) == 6
-    assert not {weight.path for weight in fine.net.trunk.weights} & {
+    assert not {weight.path for weight in fine.net.frozen.weights} & {
         variable.path for variable in fine.trained.variables
     }
 
@@ -538,12 +541,12 @@ def test_fine_tuning_changes_the_tail_and_not_the_trunk(fine: FineTuned, tmp_pat
 def test_the_joined_net_is_what_was_trained(fine: FineTuned) -> None:
     net = join(fine.net, fine.head)
     pictures = grey_pictures()
-    maps = np.asarray(net.maps(pictures, training=False))
-    assert net.maps.output_shape == (None, 6, 6, 5)
+    maps = np.asarray(net.feature_maps(pictures, training=False))
+    assert net.feature_maps.output_shape == (None, 6, 6, 5)
     assert maps.min() == 0.0  # after the last ReLU
     logits = np.asarray(fine.trained(pictures, training=False))
     normal = softmax(logits.astype(np.float64), axis=1)[:, 0]
-    found = np.asarray(net.score(maps, training=False))
+    found = np.asarray(net.log_odds(maps, training=False))
     assert found.shape == (24, 1)
     np.testing.assert_allclose(found[:, 0], np.log((1 - normal) / normal), atol=1e-4)
     # From the maps on it is pooling and head.
@@ -559,11 +562,11 @@ def test_a_joined_net_with_and_without_maps(
     backbone = small_backbone(tmp_path / "net.keras", first_trained, pooled)
     head = build_head(5, 1, SETTINGS)
     net = join(backbone, head)
-    assert net.maps.input_shape == (None, 32, 32, 1)
-    assert net.maps.output_shape == net.score.input_shape == (None, *maps)
+    assert net.feature_maps.input_shape == (None, 32, 32, 1)
+    assert net.feature_maps.output_shape == net.log_odds.input_shape == (None, *maps)
     pictures = grey_pictures()
-    expected = head(backbone.tail(backbone.trunk(pictures)), training=False)
-    found = net.score(net.maps(pictures, training=False), training=False)
+    expected = head(backbone.tuned(backbone.frozen(pictures)), training=False)
+    found = net.log_odds(net.feature_maps(pictures, training=False), training=False)
     np.testing.assert_allclose(np.asarray(found), np.asarray(expected), atol=1e-4)
 
 

@@ -1,7 +1,10 @@
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -33,7 +36,6 @@ def test_what_a_run_left_is_found_by_the_same_data_settings_and_weights_only(
 
     train, evaluation = split("7/train"), split("7/eval")
     folder = work_folder(settings, train, evaluation)
-    assert os.path.isdir(folder)
     assert work_folder(settings, train, evaluation) == folder
     for other in (
         {"epochs": 7},
@@ -49,18 +51,71 @@ def test_what_a_run_left_is_found_by_the_same_data_settings_and_weights_only(
 
 
 def test_one_process_trains_in_a_folder_until_it_ends_or_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    folder = str(tmp_path / "work" / "net")
+    command = [sys.executable, "-c", HOLDER, folder]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "claimed\n"
-            sentence = f"^Another run trains .* in {tmp_path}: let it end"
-            with pytest.raises(InputError, match=sentence), claimed(str(tmp_path)):
+            with pytest.raises(InputError, match=refusal(folder)), claimed(folder):
                 pass
         finally:
             holder.kill()
     for _ in range(2):
-        with claimed(str(tmp_path)):
+        with claimed(folder):
+            pass
+
+
+def refusal(folder: str) -> str:
+    return f"^Another run trains .* in {folder}: let it end"
+
+
+def test_a_folder_is_claimed_until_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(tmp_path / "work" / "net")
+    remove = shutil.rmtree
+
+    def check_and_remove(path: str) -> None:
+        with pytest.raises(InputError, match=refusal(folder)), claimed(folder):
+            pass
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", check_and_remove)
+    with claimed(folder):
+        Path(folder, "epoch-0000.npz").write_bytes(b"weights")
+    assert os.listdir(tmp_path / "work") == []
+
+
+def test_what_a_failed_training_leaves_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "work" / "net"
+
+    def fail() -> None:
+        (folder / "epoch-0000.npz").write_bytes(b"weights")
+        raise KeyError
+
+    with pytest.raises(KeyError), claimed(str(folder)):
+        fail()
+    assert os.listdir(folder) == ["epoch-0000.npz"]
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_locks_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(tmp_path / "net")
+    lock = fcntl.flock
+    seen: list[bool] = []
+
+    def late(file: TextIO, operation: int) -> None:
+        if not seen:  # between our opening of the file and our lock the holder ends
+            os.remove(f"{folder}.lock")
+        seen.append(os.path.exists(f"{folder}.lock"))
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with claimed(folder):
+        assert seen == [False, True]
+        with pytest.raises(InputError), claimed(folder):
             pass
 
 

@@ -1,9 +1,11 @@
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -14,7 +16,13 @@ from conftest import FinishedRun
 from components.shared.errors import InputError
 from components.shared.features import IMAGE_BYTES, PROBABILITY, SIGNATURE_BYTES
 from components.trainer.settings import Augmentation, RunSettings
-from components.trainer.workers import is_chief, strategy_for, worker_name
+from components.trainer.workers import (
+    check_batch,
+    from_chief,
+    is_chief,
+    strategy_for,
+    worker_name,
+)
 from support.films import encode, tiny_film
 from support.ports import two_workers
 
@@ -55,7 +63,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
     colour = keras.Input((24, 24, 3))
     x = keras.layers.Conv2D(8, 5, strides=2, activation="relu", name="first")(colour)
     x = keras.layers.Conv2D(8, 3, strides=2, name="second")(x)
-    keras.Model(colour, keras.layers.ReLU()(x)).save(path)
+    keras.Model(colour, keras.layers.ReLU()(x), name="resnet50").save(path)
     return path
 
 
@@ -97,6 +105,77 @@ def test_two_workers_train_as_one(finished_run: FinishedRun, backbone: str, tmp_
     # The chief alone exports, and the work of both is cleared away.
     assert not (tmp_path / "two" / "model-1").exists()
     assert list((tmp_path / "two" / "work").iterdir()) == []
+
+
+# Trains a head of which each worker has an opinion of its own.
+DECIDER = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+from components.trainer import frozen, training, unfinished
+from components.trainer.model import build_head, compiled
+from components.trainer.workers import is_chief, strategy_for
+from support.tiny_training import SETTINGS
+folder = sys.argv[1]
+settings = SETTINGS.changed(epochs=3, patience=1, views=None, batch_size=4)
+strategy = strategy_for("multi_worker")
+with strategy.scope():
+    first = is_chief()
+    frozen.faster_precision = lambda _: "bfloat16" if first else "float32"
+    precision = unfinished.kept_precision(folder, "auto")
+    head = compiled(build_head(2, 1, settings), settings, 3)
+    # The chief's gets better in every epoch, the other's never.
+    right = iter([[0, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]])
+    scores = (lambda: np.array(next(right))) if first else (lambda: np.zeros(4))
+    batch = (np.ones((4, 2), np.float32), np.float32([[0], [1], [0], [1]]))
+    data = lambda epoch: tf.data.Dataset.from_tensors(batch)
+    labels = np.array([0, 0, 0, 1]) if first else np.array([0, 1, 1, 1])
+    lines = training.fit_epochs(head, data, scores, labels, settings, folder, folder + "/logs")
+print(json.dumps([precision, lines]))
+"""
+
+
+def test_the_chief_decides_for_all(tmp_path: Path) -> None:
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", DECIDER, str(tmp_path)],
+            env={**os.environ, "TF_CONFIG": cluster, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for cluster in two_workers()
+    ]
+    try:
+        said = [json.loads(worker.communicate(timeout=300)[0]) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert said[0] == said[1]
+    precision, lines = said[0]
+    assert precision == "bfloat16"
+    # Two normal films of three, one, and none score as high as the one with pneumonia.
+    assert [line[-1] for line in lines] == pytest.approx([2 / 3, 5 / 6, 1.0])
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 4, 8])
+def test_replicas_that_share_a_batch_equally(
+    monkeypatch: pytest.MonkeyPatch, replicas: int
+) -> None:
+    strategy = SimpleNamespace(num_replicas_in_sync=replicas)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+    check_batch(8)
+
+
+def test_replicas_that_do_not_divide_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy = SimpleNamespace(num_replicas_in_sync=3)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+    with pytest.raises(InputError, match=r"^trainer\.batch_size is 8, which the 3 devices"):
+        check_batch(8)
+
+
+def test_alone_the_own_values_are_the_chiefs() -> None:
+    assert from_chief([0.1, math.inf]) == [0.1, math.inf]
+    assert math.isnan(from_chief([math.nan])[0])
 
 
 def test_multi_worker_needs_to_know_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.shared.features import CARRIED, FILE_NAME, IMAGE, LABEL, PATIENT, SUBTYPE
+from components.shared.features import FILE_NAME, IMAGE, LABEL, PATIENT, SUBTYPE
+from components.shared.record import CARRIED
 from components.transform.preprocessing import preprocess_film, preprocessing_fn, to_square
 from support.films import encode, tiny_film
 
