@@ -18,6 +18,7 @@ from components.shared.features import (
     SIGNATURE_BYTES,
     THRESHOLD,
 )
+from components.shared.versions import GRAPH_FILE, local_versions
 from serving.client.errors import FilmError, ServerError
 
 DEFAULT_MODEL = "pneumonia"
@@ -162,6 +163,16 @@ class GrpcServer:
         return Answer(float(probability), float(threshold), label.decode(), version.decode())
 
 
+def _version_folder(folder: Path) -> Path:
+    """Returns the folder itself where it is a version, else that of the newest in it."""
+    if (folder / GRAPH_FILE).is_file():
+        return folder
+    versions = local_versions(folder) if folder.is_dir() else []
+    if not versions:
+        raise InputError(f"--model {folder} holds no SavedModel and no whole version of one.")
+    return folder / versions[-1]
+
+
 class LocalModel:
     """The newest version in a pushed model's folder, or one version's folder, in this process."""
 
@@ -171,13 +182,9 @@ class LocalModel:
         Raises:
             InputError: there is none.
         """
-        versions = [path for path in folder.glob("*") if path.name.isdigit()]
-        path = max(versions, key=lambda version: int(version.name), default=folder)
-        if not (path / "saved_model.pb").is_file():
-            raise InputError(f"--model {folder} holds no SavedModel and no version of one.")
         import tensorflow as tf
 
-        self._loaded: Any = tf.saved_model.load(str(path))
+        self._loaded: Any = tf.saved_model.load(str(_version_folder(folder)))
         if SIGNATURE_BYTES not in self._loaded.signatures:
             raise InputError(f"--model {folder}: the model has no signature {SIGNATURE_BYTES}.")
 

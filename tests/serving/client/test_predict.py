@@ -260,6 +260,21 @@ def test_predict_with_a_folder_of_versions(pushed: Path, tmp_path: Path) -> None
     assert json.loads(output.read_text())["films"][0]["label"] == "NORMAL"
 
 
+def test_half_a_version_is_not_asked(
+    pushed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pneumonia"
+    (folder / "11" / "variables").mkdir(parents=True)
+    (tmp_path / "a.png").write_bytes(png(51))
+    arguments = ["predict", str(tmp_path / "a.png"), "--model", str(folder)]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == (
+        f"cxr: --model {folder} holds no SavedModel and no whole version of one.\n"
+    )
+    (folder / "10").symlink_to(pushed / "10")
+    assert main(arguments) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
