@@ -142,7 +142,7 @@ def _refused(request: Request, error: Any) -> Response:
 def _no_such_path(request: Request, error: Any) -> Response:
     refusal = Refusal.NOT_ALLOWED if error.status_code == 405 else Refusal.NOT_FOUND
     response = error_response(
-        RequestError(refusal, f"Malformed request: {request.method} {request.url.path}")
+        RequestError(refusal, f"Malformed request: {request.method} {request.scope['path']}")
     )
     response.headers.update(error.headers or {})
     return response

@@ -130,7 +130,8 @@ class Guard:
         if self._hosts is not None and name.lower() not in self._hosts:
             # A page of elsewhere whose name was made to mean this machine.
             raise RequestError(Refusal.WRONG_HOST, "This server goes by another name.")
-        if request.url.path not in OPEN:
+        # Not the URL's: that begins with the header Host, which may hold anything.
+        if request.scope["path"] not in OPEN:
             self._service.check_token(request.headers.get("authorization"))
 
 

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from serving.server.errors import Refusal, RequestError
 from serving.server.guard import Bodies
 from serving.server.messages import message_to_dict
 from serving.server.service import Service
@@ -79,7 +78,7 @@ class Rest:
     async def no_such_method(self, request: Request) -> Response:
         """POST ...:classify and ...:regress, which no signature of these models speaks."""
         _asked(request)
-        method = request.url.path.rpartition(":")[2]
+        method = request.scope["path"].rpartition(":")[2]
         raise invalid(f"Expected {method} signature; the model's signatures are for predict.")
 
     async def metadata(self, request: Request) -> Response:
@@ -134,10 +133,3 @@ def _status(number: int, state: State) -> dict[str, Any]:
 def _json(content: Any) -> Response:
     # As TensorFlow Serving has it: what is not a finite number is written as NaN and Infinity.
     return Response(json.dumps(content), media_type="application/json")
-
-
-def not_found(request: Request) -> RequestError:
-    """Returns the error of a path that is none of the server's."""
-    return RequestError(
-        Refusal.NOT_FOUND, f"Malformed request: {request.method} {request.url.path}"
-    )
