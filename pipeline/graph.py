@@ -14,6 +14,7 @@ from components.example_gen.settings import RunSettings as ExampleGenSettings
 from components.example_validator.component import CuratedSchemaGen, StoppingExampleValidator
 from components.pusher.component import WholeVersionPusher
 from components.serving_check.component import ServingCheck
+from components.shared.limits import FilmLimits
 from components.trainer.component import BackboneTrainer
 from components.trainer.settings import RunSettings as TrainerSettings
 from pipeline.config import Config
@@ -121,7 +122,8 @@ def example_gen_settings(config: Config) -> ExampleGenSettings:
 
 def evaluator_settings(config: Config) -> EvaluatorSettings:
     """Returns the settings of YoudenEvaluator."""
-    return EvaluatorSettings(**config.evaluator.model_dump(), seed=config.seed)
+    limits = FilmLimits(**config.example_gen.model_dump(include=set(FilmLimits.model_fields)))
+    return EvaluatorSettings(**config.evaluator.model_dump(), seed=config.seed, limits=limits)
 
 
 def trainer_settings(config: Config, pipeline_root: str) -> TrainerSettings:

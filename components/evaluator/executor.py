@@ -30,6 +30,7 @@ from components.evaluator.threshold import DegenerateScoresError, YoudenPoint, y
 from components.shared.artifacts import PREDICTIONS_FILE, RESULT_FILE
 from components.shared.errors import InputError
 from components.shared.features import EVAL, SPLITS, TEST
+from components.shared.limits import LIMITS_FILE, FilmLimits
 from components.shared.progress import advance
 from components.shared.statistics.bootstrap import Bootstrap
 
@@ -142,6 +143,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         save_calibrated(loaded, path, point.threshold)
         note = champion.Note(champion.candidate_key(trained.uri), version, point.threshold)
         champion.write_note(path, note)
+        _write_limits(path, settings.limits)
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), trained, verdicts)
 
     def _predict(self, model: str, passes: Sequence[Pass], name: str) -> list[Prediction]:
@@ -240,6 +242,14 @@ def save_calibrated(loaded: Any, path: str, threshold: float) -> None:
     """Writes a loaded SavedModel to `path` with another threshold, which it has from then on."""
     loaded.threshold.assign(threshold)
     tf.saved_model.save(loaded, path, signatures=dict(loaded.signatures))
+
+
+def _write_limits(model: str, limits: FilmLimits) -> None:
+    """Makes the model say what films it was made for: a server refuses others."""
+    path = os.path.join(model, LIMITS_FILE)
+    tf.io.gfile.makedirs(os.path.dirname(path))
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(limits.model_dump_json())
 
 
 def _bless(blessing: types.Artifact, trained: types.Artifact, verdicts: dict[str, Verdict]) -> None:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from components.shared.limits import FilmLimits
 from components.shared.section import Section
 
 
@@ -36,3 +37,4 @@ class RunSettings(Settings):
     """The settings, and what the whole run has one of."""
 
     seed: int
+    limits: FilmLimits

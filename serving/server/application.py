@@ -23,7 +23,7 @@ from components.shared.errors import InputError
 from serving.server import grpc_service
 from serving.server.backends import Address
 from serving.server.errors import Refusal, RequestError
-from serving.server.guard import Bodies, Guard, error_response
+from serving.server.guard import Guard, error_response
 from serving.server.isolation import Decoder
 from serving.server.limits import Limits
 from serving.server.pages import Pages
@@ -119,11 +119,10 @@ def run(settings: Settings, started: Callable[[int, int], None]) -> None:
 
 
 def _application(service: Service, decoder: Decoder) -> Starlette:
-    bodies = Bodies(service)
-    readings = Readings(service, bodies, decoder)
+    readings = Readings(service, decoder)
     return Starlette(
         routes=[
-            *Rest(service, bodies).routes(),
+            *Rest(service).routes(),
             Route("/readings", readings.read, methods=["POST"]),
             *Pages(service).routes(),
         ],

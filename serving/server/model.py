@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.shared.features import IMAGE_BYTES, SIGNATURE_BYTES, SIGNATURE_EXPLAIN, THRESHOLD
+from components.shared.limits import limits_of
 from components.shared.versions import GRAPH_FILE
 from serving.server.errors import Refusal, RequestError
 from serving.server.tensors import Spec, Tensors
@@ -31,6 +32,7 @@ class Model:
     Attributes:
         signature_defs: its `SignatureDef`s by name, as TensorFlow Serving's metadata has them.
         threshold: of a probability, from which on the label is PNEUMONIA.
+        limits: of the films that it reads.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,6 +43,7 @@ class Model:
             Exception: TensorFlow cannot load it.
         """
         self.signature_defs = _signature_defs(folder / GRAPH_FILE)
+        self.limits = limits_of(folder)
         self._loaded = tf.saved_model.load(str(folder))  # owns the variables
         self._inputs = {
             name: _specs(function) for name, function in self._loaded.signatures.items()

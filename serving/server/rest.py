@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from serving.server.guard import Bodies
+from serving.server.guard import read_body
 from serving.server.messages import message_to_dict
 from serving.server.service import Service
 from serving.server.tensors import (
@@ -34,9 +35,9 @@ _CODES = {0: "OK", 2: "UNKNOWN"}
 class Rest:
     """The endpoints under /v1/models."""
 
-    def __init__(self, service: Service, bodies: Bodies) -> None:
-        """Takes what answers, and what reads bodies."""
-        self._service, self._bodies = service, bodies
+    def __init__(self, service: Service) -> None:
+        """Takes what answers."""
+        self._service = service
 
     def routes(self) -> list[Route]:
         """Returns the paths; the more special first, since a name may hold anything but slashes."""
@@ -55,8 +56,13 @@ class Rest:
     async def predict(self, request: Request) -> Response:
         """POST .../models/NAME[/versions/V]:predict."""
         name, number = _asked(request)
-        with self._bodies.room() as parts:
-            content = _parsed(await self._bodies.read(request, parts))
+        with self._service.bodies.room() as room:
+            body = await read_body(request, room, self._service.limits)
+            content = await run_in_threadpool(_parsed, body)
+            del body  # the films are in what was read of it
+            return await self._answer(name, number, content)
+
+    async def _answer(self, name: str, number: int | None, content: dict[str, Any]) -> Response:
         signature = content.get("signature_name", "")
         if not isinstance(signature, str):
             raise invalid("'signature_name' is no string.")
