@@ -143,7 +143,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         save_calibrated(loaded, path, point.threshold)
         note = champion.Note(champion.candidate_key(trained.uri), version, point.threshold)
         champion.write_note(path, note)
-        _write_limits(path, settings.limits)
+        write_limits(path, settings.limits)
         _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]), trained, verdicts)
 
     def _predict(self, model: str, passes: Sequence[Pass], name: str) -> list[Prediction]:
@@ -244,7 +244,7 @@ def save_calibrated(loaded: Any, path: str, threshold: float) -> None:
     tf.saved_model.save(loaded, path, signatures=dict(loaded.signatures))
 
 
-def _write_limits(model: str, limits: FilmLimits) -> None:
+def write_limits(model: str, limits: FilmLimits) -> None:
     """Makes the model say what films it was made for: a server refuses others."""
     path = os.path.join(model, LIMITS_FILE)
     tf.io.gfile.makedirs(os.path.dirname(path))
