@@ -16,6 +16,7 @@ from components.pusher.component import WholeVersionPusher
 from components.reporter.component import Reporter
 from components.serving_check.component import ServingCheck
 from components.shared.features import EVAL, TRAIN
+from components.shared.limits import FilmLimits
 from components.shared.nodes import EXAMPLE_VALIDATOR, PUSHER, SCHEMA_GEN, TRAINER, TRANSFORM
 from components.trainer.component import BackboneTrainer
 from components.trainer.settings import RunSettings as TrainerSettings
@@ -135,7 +136,8 @@ def example_gen_settings(config: Config) -> ExampleGenSettings:
 
 def evaluator_settings(config: Config) -> EvaluatorSettings:
     """Returns the settings of YoudenEvaluator."""
-    return EvaluatorSettings(**config.evaluator.model_dump(), seed=config.seed)
+    limits = FilmLimits(**config.example_gen.model_dump(include=set(FilmLimits.model_fields)))
+    return EvaluatorSettings(**config.evaluator.model_dump(), seed=config.seed, limits=limits)
 
 
 def trainer_settings(config: Config, pipeline_root: str) -> TrainerSettings:

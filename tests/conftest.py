@@ -35,6 +35,8 @@ TINY_SETTINGS = (
     # `auto` measures the machine, which says something else when it is busy.
     "trainer.precision=float32",
     "example_gen.eval_fraction=0.25",
+    # It travels with the model.
+    "example_gen.max_pixels=100000",
     "evaluator.bootstrap_resamples=200",
     "evaluator.stress_films=4",
     "evaluator.gate.stressed_balanced_accuracy=0.0",

@@ -29,6 +29,7 @@ from components.evaluator.stress import choose_films, stress
 from components.evaluator.threshold import Chosen, choose_threshold
 from components.shared.artifacts import PREDICTIONS_FILE, RESULT_FILE
 from components.shared.features import EVAL, SPLITS, TEST
+from components.shared.limits import LIMITS_FILE, FilmLimits
 from components.shared.progress import advance
 from components.shared.result import Champion, Result, Stress
 from components.shared.statistics.bootstrap import Bootstrap
@@ -145,6 +146,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         save_calibrated(loaded, path, threshold)
         note = champion.Note(champion.candidate_key(trained.uri), version, threshold)
         champion.write_note(path, note)
+        write_limits(path, settings.limits)
         blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
         _bless(blessing, trained, result.blessed)
 
@@ -266,6 +268,14 @@ def save_calibrated(loaded: Any, path: str, threshold: float) -> None:
     """Writes a loaded SavedModel to `path` with another threshold, which it has from then on."""
     loaded.threshold.assign(threshold)
     tf.saved_model.save(loaded, path, signatures=dict(loaded.signatures))
+
+
+def write_limits(model: str, limits: FilmLimits) -> None:
+    """Makes the model say what films it was made for: a server refuses others."""
+    path = os.path.join(model, LIMITS_FILE)
+    tf.io.gfile.makedirs(os.path.dirname(path))
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(limits.model_dump_json())
 
 
 def _bless(blessing: types.Artifact, trained: types.Artifact, blessed: bool) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model
 
+from components.shared.limits import FilmLimits
 from components.shared.section import Section
 from components.shared.statistics.metrics import METRICS
 
@@ -55,3 +56,4 @@ class RunSettings(Settings):
     """The settings, and what the whole run has one of."""
 
     seed: int
+    limits: FilmLimits

@@ -11,7 +11,14 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from components.shared.headers import BadImageError, first_line, image_size, opened
+from components.shared.headers import (
+    BadImageError,
+    check_bytes,
+    check_size,
+    first_line,
+    image_size,
+    opened,
+)
 from components.shared.limits import FilmLimits
 
 # Films are inspected with the shares of these borders and this centre; see `_polarity`.
@@ -64,26 +71,14 @@ def inspect_image(data: bytes, limits: FilmLimits) -> Facts:
 
 
 def _check_header(data: bytes, limits: FilmLimits) -> None:
-    if len(data) > limits.max_bytes:
-        raise BadImageError(f"{len(data)} bytes are more than the limit of {limits.max_bytes}")
+    check_bytes(data, limits)
     kind, width, height = image_size(data)
     if kind == "PNG":
         with opened(data) as image:
             image.verify()  # the checksum of every chunk, and the end of the file
-    _check_size(width, height, limits)
+    check_size(width, height, limits)
     if kind != "PNG" and not _jpeg_is_complete(data):
         raise BadImageError("truncated JPEG: no end-of-image marker")
-
-
-def _check_size(width: int, height: int, limits: FilmLimits) -> None:
-    if width * height > limits.max_pixels:
-        raise BadImageError(f"{width} x {height} pixels are more than {limits.max_pixels}")
-    if min(width, height) < limits.min_side:
-        raise BadImageError(f"{width} x {height} pixels: a side is under {limits.min_side}")
-    if max(width, height) > limits.max_aspect_ratio * min(width, height):
-        raise BadImageError(
-            f"{width} x {height} pixels: longer than {limits.max_aspect_ratio:g} to 1"
-        )
 
 
 def _jpeg_is_complete(data: bytes) -> bool:

@@ -1,7 +1,6 @@
 """Pusher's executor that moves a finished version into place."""
 
 import os
-import time
 from typing import Any
 
 import tensorflow as tf
@@ -12,8 +11,9 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.shared.errors import InputError
 from components.shared.features import VERSION_FILE
-from components.shared.versions import latest_version
+from components.shared.versions import names_in, next_version
 
 # Beside the model's folder, not in it: a server that watches the folder must not see it.
 _STAGING = ".incoming"
@@ -23,7 +23,8 @@ class WholeVersionExecutor(stock_executor.Executor):
     """Lets the stock executor push to a place beside the destination, then renames the version.
 
     The stock one copies into the destination file by file: killed on the way, it leaves half a
-    version there.
+    version there. It numbers by the clock: a version above that would be served in place of every
+    later one, so the number becomes one above all that are there.
     """
 
     def Do(
@@ -40,7 +41,6 @@ class WholeVersionExecutor(stock_executor.Executor):
         staging = os.path.join(os.path.dirname(final), _STAGING, os.path.basename(final))
         if fileio.exists(staging):
             fileio.rmtree(staging)
-        _wait_for_next_version(final)
         destination.filesystem.base_directory = staging
         super().Do(
             input_dict,
@@ -52,11 +52,13 @@ class WholeVersionExecutor(stock_executor.Executor):
         )
         if not pushed.get_int_custom_property("pushed"):
             return
-        version = pushed.get_string_custom_property("pushed_version")
-        _write_version(os.path.join(staging, version), version)
+        clock = pushed.get_string_custom_property("pushed_version")
+        version = _next_version(final, int(clock))
+        _write_version(os.path.join(staging, clock), version)
         fileio.makedirs(final)
-        fileio.rename(os.path.join(staging, version), os.path.join(final, version))
+        fileio.rename(os.path.join(staging, clock), os.path.join(final, version))
         fileio.rmtree(staging)
+        pushed.set_string_custom_property("pushed_version", version)
         pushed.set_string_custom_property("pushed_destination", os.path.join(final, version))
 
 
@@ -68,8 +70,9 @@ def _write_version(model: str, version: str) -> None:
             file.write(version)
 
 
-def _wait_for_next_version(folder: str) -> None:
-    """Waits until the clock, which numbers the versions, has passed the newest one."""
-    newest = latest_version(folder)
-    while newest and int(time.time()) <= int(newest) < time.time() + 60:
-        time.sleep(0.1)
+def _next_version(folder: str, clock: int) -> str:
+    """Returns the number that a server takes for the newest."""
+    try:
+        return next_version(names_in(folder), clock)
+    except ValueError as error:
+        raise InputError(f"Nothing can be pushed to {folder}: {error}.") from error

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
 
+from components.shared.limits import FilmLimits
+
 _FORMATS = ("JPEG", "PNG")
 
 
@@ -26,6 +28,35 @@ def image_size(data: bytes) -> tuple[str, int, int]:
         raise BadImageError("empty file")
     with opened(data) as image:
         return str(image.format), *image.size
+
+
+def check_film(data: bytes, limits: FilmLimits) -> None:
+    """Holds a JPEG or PNG to the limits, by its header.
+
+    Raises:
+        BadImageError: the bytes begin as neither, or are off the limits.
+    """
+    check_bytes(data, limits)
+    _, width, height = image_size(data)
+    check_size(width, height, limits)
+
+
+def check_bytes(data: bytes, limits: FilmLimits) -> None:
+    """Raises BadImageError where a file is too large."""
+    if len(data) > limits.max_bytes:
+        raise BadImageError(f"{len(data)} bytes are more than the limit of {limits.max_bytes}")
+
+
+def check_size(width: int, height: int, limits: FilmLimits) -> None:
+    """Raises BadImageError where a film is too large, too small or too long."""
+    if width * height > limits.max_pixels:
+        raise BadImageError(f"{width} x {height} pixels are more than {limits.max_pixels}")
+    if min(width, height) < limits.min_side:
+        raise BadImageError(f"{width} x {height} pixels: a side is under {limits.min_side}")
+    if max(width, height) > limits.max_aspect_ratio * min(width, height):
+        raise BadImageError(
+            f"{width} x {height} pixels: longer than {limits.max_aspect_ratio:g} to 1"
+        )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.shared.errors import InputError
+from components.shared.versions import local_versions
 
 # In the folder of the report.
 METRICS_FILE = "metrics.json"
@@ -34,10 +35,9 @@ class RunFolder:
         return self.root / "serving_model" / name
 
     def versions(self, name: str) -> list[str]:
-        """The complete versions of a model that are there to be served, oldest first."""
-        found = self.serving_model(name).glob("*/saved_model.pb")
-        names = [path.parent.name for path in found]
-        return sorted((name for name in names if name.isdigit()), key=int)
+        """The whole versions of a model that are there to be served, oldest first."""
+        folder = self.serving_model(name)
+        return local_versions(folder) if folder.is_dir() else []
 
     @property
     def report(self) -> Path:

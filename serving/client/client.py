@@ -32,7 +32,7 @@ class Client:
             ServerError: the server cannot be used.
         """
         try:
-            return Reading(path, self._server.ask(load(path)), None)
+            return Reading(path, self._server.ask(load(path, self._server.limits)), None)
         except FilmError as error:
             return Reading(path, None, str(error))
 

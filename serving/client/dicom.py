@@ -21,8 +21,6 @@ _MODALITIES = ("CR", "DX", "RG")
 _BODY_PARTS = ("CHEST", "THORAX", "LUNG")
 _FRONTAL = ("AP", "PA")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
-# As of a film for training.
-_MAX_PIXELS = FilmLimits().max_pixels
 _PALETTE = "PALETTE COLOR"
 
 
@@ -31,7 +29,7 @@ def is_dicom(data: bytes) -> bool:
     return data[_MAGIC] == b"DICM"
 
 
-def to_png(data: bytes) -> bytes:
+def to_png(data: bytes, limits: FilmLimits) -> bytes:
     """Returns the film of a DICOM file as PNG: 8 bits, bone bright; in colour where it has some.
 
     Grey values pass through the modality's and the VOI's tables or windows (DICOM PS3.3, C.11.1 and
@@ -40,14 +38,17 @@ def to_png(data: bytes) -> bytes:
 
     Args:
         data: the file's bytes.
+        limits: of its bytes, and of its pixels before any is decoded.
 
     Raises:
-        FilmError: it is no DICOM file, no frontal radiograph of a chest as far as its tags tell, or
-            its pixels cannot be decoded.
+        FilmError: it is no DICOM file, no frontal radiograph of a chest as far as its tags tell,
+            too large, or its pixels cannot be decoded.
     """
+    if len(data) > limits.max_bytes:
+        raise FilmError(f"has {len(data)} bytes; at most {limits.max_bytes} are read")
     try:
         dataset = pydicom.dcmread(io.BytesIO(data))
-        _check(dataset)
+        _check(dataset, limits)
     except FilmError:
         raise
     except Exception as error:  # pydicom raises whatever the content makes it raise
@@ -65,7 +66,7 @@ def to_png(data: bytes) -> bytes:
     return bytes(png)
 
 
-def _check(dataset: pydicom.Dataset) -> None:
+def _check(dataset: pydicom.Dataset, limits: FilmLimits) -> None:
     """Raises FilmError for what is no single frontal chest radiograph by its tags."""
     modality = _text(dataset, "Modality")
     if modality not in _MODALITIES:
@@ -85,8 +86,8 @@ def _check(dataset: pydicom.Dataset) -> None:
     if frames != 1:
         raise FilmError(f"holds {frames} frames, not one film")
     pixels = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
-    if not 0 < pixels <= _MAX_PIXELS:
-        raise FilmError(f"has {pixels} pixels; at most {_MAX_PIXELS} are read")
+    if not 0 < pixels <= limits.max_pixels:
+        raise FilmError(f"has {pixels} pixels; at most {limits.max_pixels} are read")
 
 
 def _text(dataset: pydicom.Dataset, keyword: str) -> str:

@@ -9,8 +9,6 @@ from components.shared.limits import FilmLimits
 from serving.client import dicom
 from serving.client.errors import FilmError
 
-# As the pipeline takes them for training; a larger file is no film.
-MAX_BYTES = FilmLimits().max_bytes
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
@@ -59,21 +57,25 @@ def _is_dicom_file(path: Path) -> bool:
         return False
 
 
-def load(path: Path) -> bytes:
+def load(path: Path, limits: FilmLimits) -> bytes:
     """Returns the bytes to send for a film: JPEG and PNG as they are, DICOM as PNG.
+
+    Args:
+        path: of the file.
+        limits: of its bytes, and of the pixels of what is decoded here.
 
     Raises:
         FilmError: the file cannot be read, or is no film.
     """
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FilmError(f"has {size} bytes; at most {MAX_BYTES} are read")
+        if size > limits.max_bytes:
+            raise FilmError(f"has {size} bytes; at most {limits.max_bytes} are read")
         data = path.read_bytes()
     except OSError as error:
         raise FilmError(f"cannot be read: {error.strerror}") from error
     if dicom.is_dicom(data):
-        return dicom.to_png(data)
+        return dicom.to_png(data, limits)
     if not data.startswith(_STARTS):
         raise FilmError("is neither JPEG, PNG nor DICOM" if data else "is empty")
     return data

@@ -18,6 +18,9 @@ from components.shared.features import (
     SIGNATURE_BYTES,
     THRESHOLD,
 )
+from components.shared.headers import BadImageError, check_film
+from components.shared.limits import LIMITS_FILE, FilmLimits, limits_of
+from components.shared.versions import GRAPH_FILE, local_versions
 from serving.client.errors import FilmError, ServerError
 
 DEFAULT_MODEL = "pneumonia"
@@ -37,7 +40,13 @@ class Answer(NamedTuple):
 
 
 class Server(Protocol):
-    """What answers; of use to several threads at once."""
+    """What answers; of use to several threads at once.
+
+    Attributes:
+        limits: of the films that it is asked for; a server that is far may have others yet.
+    """
+
+    limits: FilmLimits
 
     def ask(self, film: bytes) -> Answer:
         """Returns the answer for the bytes of a JPEG or PNG.
@@ -50,6 +59,8 @@ class Server(Protocol):
 
 class RestServer:
     """TensorFlow Serving's REST interface."""
+
+    limits = FilmLimits()
 
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
         """Takes http(s)://HOST[:PORT][/v1/models/NAME[/versions/V]]."""
@@ -114,6 +125,8 @@ def _error(response: requests.Response) -> str:
 class GrpcServer:
     """TensorFlow Serving's gRPC PredictionService."""
 
+    limits = FilmLimits()
+
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
         """Takes grpc://HOST:PORT[/NAME]."""
         import grpc
@@ -162,6 +175,16 @@ class GrpcServer:
         return Answer(float(probability), float(threshold), label.decode(), version.decode())
 
 
+def _version_folder(folder: Path) -> Path:
+    """Returns the folder itself where it is a version, else that of the newest in it."""
+    if (folder / GRAPH_FILE).is_file():
+        return folder
+    versions = local_versions(folder) if folder.is_dir() else []
+    if not versions:
+        raise InputError(f"--model {folder} holds no SavedModel and no whole version of one.")
+    return folder / versions[-1]
+
+
 class LocalModel:
     """The newest version in a pushed model's folder, or one version's folder, in this process."""
 
@@ -171,13 +194,14 @@ class LocalModel:
         Raises:
             InputError: there is none.
         """
-        versions = [path for path in folder.glob("*") if path.name.isdigit()]
-        path = max(versions, key=lambda version: int(version.name), default=folder)
-        if not (path / "saved_model.pb").is_file():
-            raise InputError(f"--model {folder} holds no SavedModel and no version of one.")
+        version = _version_folder(folder)
+        try:
+            self.limits = limits_of(version)
+        except ValueError as error:
+            raise InputError(f"{version / LIMITS_FILE} holds no limits of films.") from error
         import tensorflow as tf
 
-        self._loaded: Any = tf.saved_model.load(str(path))
+        self._loaded: Any = tf.saved_model.load(str(version))
         if SIGNATURE_BYTES not in self._loaded.signatures:
             raise InputError(f"--model {folder}: the model has no signature {SIGNATURE_BYTES}.")
 
@@ -185,6 +209,10 @@ class LocalModel:
         """Asks for one film; see `Server`."""
         import tensorflow as tf
 
+        try:
+            check_film(film, self.limits)
+        except BadImageError as error:
+            raise FilmError(f"was refused by the model: {error}") from error
         serve = self._loaded.signatures[SIGNATURE_BYTES]
         try:
             found = serve(**{IMAGE_BYTES: tf.constant([film])})

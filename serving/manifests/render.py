@@ -98,7 +98,9 @@ def render(base: Mapping[str, str], serving: Serving) -> dict[str, str]:
     files = dict(config)
     for path in sorted(set(base) - set(config)):
         if _is_wanted(path, serving):
-            document = _renamed(yaml.safe_load(base[path]), serving.name)
+            document = yaml.safe_load(base[path])
+            for keys in _NAMED[path]:
+                _rename(document, keys, serving.name)
             if serving.namespace and path.startswith(_CLUSTER):
                 document["metadata"]["namespace"] = serving.namespace
             if path in _FIELDS:
@@ -118,15 +120,18 @@ def _leading_comment(text: str) -> str:
     return "".join(lines[: next(i for i, line in enumerate(lines) if line[0] != "#")])
 
 
-def _renamed(value: Any, name: str) -> Any:
-    """Puts the model's name where the default's is: in names, labels, paths and flags."""
-    if isinstance(value, str):
-        return value.replace(_DEFAULT_NAME, name)
-    if isinstance(value, list):
-        return [_renamed(inner, name) for inner in value]
-    if isinstance(value, dict):
-        return {_renamed(key, name): _renamed(inner, name) for key, inner in value.items()}
-    return value
+def _renamed(text: str, name: str) -> str:
+    """Puts the model's name where the default's is."""
+    return text.replace(_DEFAULT_NAME, name)
+
+
+def _rename(document: Document, keys: Sequence[str | int], name: str) -> None:
+    """Renames in the one field that the keys lead to."""
+    *way, last = keys
+    inner: Any = document
+    for key in way:
+        inner = inner[key]
+    inner[last] = _renamed(inner[last], name)
 
 
 def _set_compose(compose: Document, serving: Serving, config: Mapping[str, str]) -> None:
@@ -173,14 +178,62 @@ def _set_inference_service(service: Document, serving: Serving, config: Mapping[
     volume["configMap"]["name"] = f"{serving.name}-{serving.rollout.newest}"
 
 
+def _set_network_policy(policy: Document, serving: Serving, config: Mapping[str, str]) -> None:
+    clients = policy["spec"]["ingress"][0]["from"][0]["podSelector"]
+    clients["matchLabels"] = {
+        _renamed(label, serving.name): value for label, value in clients["matchLabels"].items()
+    }
+
+
 def _named(name: str, parts: Sequence[Document]) -> Document:
     return next(part for part in parts if part["name"] == name)
 
 
+_INSTANCE = "app.kubernetes.io/instance"
+_OBJECT = (("metadata", "name"), ("metadata", "labels", _INSTANCE))
+_POD = ("spec", "template", "spec")
+_CONTAINER = (*_POD, "containers", 0)
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+# Which fields hold the model's name, by the keys that lead there; a word elsewhere stays.
+_NAMED: dict[str, tuple[tuple[str | int, ...], ...]] = {
+    "compose.yaml": (
+        ("name",),
+        ("services", "tf-serving", "volumes", 0, "target"),
+        ("services", "tf-serving", "healthcheck", "test", 3),
+    ),
+    "kubernetes/configmap.yaml": _OBJECT,
+    "kubernetes/deployment.yaml": (
+        *_OBJECT,
+        ("spec", "selector", "matchLabels", _INSTANCE),
+        ("spec", "template", "metadata", "labels", _INSTANCE),
+        (*_POD, "topologySpreadConstraints", 0, "labelSelector", "matchLabels", _INSTANCE),
+        *((*_CONTAINER, probe, "httpGet", "path") for probe in _PROBES),
+        (*_CONTAINER, "volumeMounts", 0, "mountPath"),
+        (*_CONTAINER, "volumeMounts", 0, "subPath"),
+        (*_POD, "volumes", 1, "configMap", "name"),
+    ),
+    "kubernetes/networkpolicy.yaml": (
+        *_OBJECT,
+        ("spec", "podSelector", "matchLabels", _INSTANCE),
+    ),
+    "kubernetes/poddisruptionbudget.yaml": (
+        *_OBJECT,
+        ("spec", "selector", "matchLabels", _INSTANCE),
+    ),
+    "kubernetes/service.yaml": (*_OBJECT, ("spec", "selector", _INSTANCE)),
+    "kserve/configmap.yaml": _OBJECT,
+    "kserve/inferenceservice.yaml": (*_OBJECT, ("spec", "predictor", "model", "runtime")),
+    "kserve/servingruntime.yaml": (
+        *_OBJECT,
+        *(("spec", "containers", 0, probe, "httpGet", "path") for probe in _PROBES[1:]),
+    ),
+    _CLAIM: _OBJECT,
+}
 _FIELDS: dict[str, Callable[[Document, Serving, Mapping[str, str]], None]] = {
     "compose.yaml": _set_compose,
     "kubernetes/configmap.yaml": _set_config_map,
     "kubernetes/deployment.yaml": _set_deployment,
+    "kubernetes/networkpolicy.yaml": _set_network_policy,
     "kserve/configmap.yaml": _set_kserve_config_map,
     "kserve/inferenceservice.yaml": _set_inference_service,
 }

@@ -23,7 +23,7 @@ from components.shared.errors import InputError
 from serving.server import grpc_service
 from serving.server.backends import Address
 from serving.server.errors import Refusal, RequestError
-from serving.server.guard import Bodies, Guard, error_response
+from serving.server.guard import Guard, error_response
 from serving.server.isolation import Decoder
 from serving.server.limits import Limits
 from serving.server.pages import Pages
@@ -119,11 +119,10 @@ def run(settings: Settings, started: Callable[[int, int], None]) -> None:
 
 
 def _application(service: Service, decoder: Decoder) -> Starlette:
-    bodies = Bodies(service)
-    readings = Readings(service, bodies, decoder)
+    readings = Readings(service, decoder)
     return Starlette(
         routes=[
-            *Rest(service, bodies).routes(),
+            *Rest(service).routes(),
             Route("/readings", readings.read, methods=["POST"]),
             *Pages(service).routes(),
         ],
@@ -142,7 +141,7 @@ def _refused(request: Request, error: Any) -> Response:
 def _no_such_path(request: Request, error: Any) -> Response:
     refusal = Refusal.NOT_ALLOWED if error.status_code == 405 else Refusal.NOT_FOUND
     response = error_response(
-        RequestError(refusal, f"Malformed request: {request.method} {request.url.path}")
+        RequestError(refusal, f"Malformed request: {request.method} {request.scope['path']}")
     )
     response.headers.update(error.headers or {})
     return response

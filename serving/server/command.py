@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components.shared.errors import InputError
 from components.shared.notice import NOTICE
+from components.shared.versions import GRAPH_FILE
 from serving.client import TOKEN_VARIABLE
 from serving.server import backends
 from serving.server.backends import Address
@@ -59,7 +60,7 @@ def _serve(model: Path, address: Address, token: str | None) -> None:
 def _model_folder(folder: Path) -> Path:
     if not folder.is_dir():
         raise InputError(f"--model {folder} does not exist or is no folder.")
-    if (folder / "saved_model.pb").exists():
+    if (folder / GRAPH_FILE).exists():
         raise InputError(f"--model {folder} is one version: give the folder of versions it is in.")
     return folder.resolve()
 

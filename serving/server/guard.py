@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from serving.server.bodies import Room
 from serving.server.errors import Refusal, RequestError
+from serving.server.limits import Limits
 from serving.server.service import Service
 
 Message = MutableMapping[str, Any]
@@ -45,58 +47,35 @@ def error_response(error: RequestError) -> Response:
     return response
 
 
-class Bodies:
-    """Reads requests' bodies, no more at a time than there is room for."""
+async def read_body(request: Request, room: Room, limits: Limits) -> bytes:
+    """Returns the body of a request, for which it takes room part by part.
 
-    def __init__(self, service: Service) -> None:
-        """Takes whose limits hold."""
-        self._limits = service.limits
-        self._held = 0
+    Raises:
+        RequestError: it is too large, too slow, or there is no room.
+    """
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared[:20]) > limits.body_bytes:
+        raise _too_large(limits)
+    try:
+        return await asyncio.wait_for(_collect(request, room, limits), limits.body_seconds)
+    except asyncio.TimeoutError as error:
+        raise limits.too_slow() from error
+    except ClientDisconnect as error:
+        raise RequestError(Refusal.TIMEOUT, "The client went away.") from error
 
-    @contextmanager
-    def room(self) -> Iterator[list[bytes]]:
-        """Gives the list that a body's parts go to, and takes note when they are gone."""
-        parts: list[bytes] = []
-        try:
-            yield parts
-        finally:
-            self._held -= sum(map(len, parts))
 
-    async def read(self, request: Request, parts: list[bytes]) -> bytes:
-        """Returns the body, whose parts go to a list of `room`.
+async def _collect(request: Request, room: Room, limits: Limits) -> bytes:
+    parts: list[bytes] = []
+    async for part in request.stream():
+        if room.size + len(part) > limits.body_bytes:
+            raise _too_large(limits)
+        room.take(len(part))
+        parts.append(part)
+    return b"".join(parts)
 
-        Raises:
-            RequestError: it is too large, too slow, or there is no room.
-        """
-        declared = request.headers.get("content-length", "0")
-        if not declared.isdigit() or int(declared[:20]) > self._limits.body_bytes:
-            raise self._too_large()
-        try:
-            await asyncio.wait_for(self._collect(request, parts), self._limits.body_seconds)
-        except asyncio.TimeoutError as error:
-            raise RequestError(
-                Refusal.TIMEOUT,
-                f"The body did not come within {self._limits.body_seconds:g} s.",
-            ) from error
-        except ClientDisconnect as error:
-            raise RequestError(Refusal.TIMEOUT, "The client went away.") from error
-        return b"".join(parts)
 
-    async def _collect(self, request: Request, parts: list[bytes]) -> None:
-        size = 0
-        async for part in request.stream():
-            size += len(part)
-            if size > self._limits.body_bytes:
-                raise self._too_large()
-            if self._held + len(part) > self._limits.held_bytes:
-                raise RequestError(Refusal.BUSY, "There is no room for the body: ask again later.")
-            self._held += len(part)
-            parts.append(part)
-
-    def _too_large(self) -> RequestError:
-        return RequestError(
-            Refusal.TOO_LARGE, f"The body is larger than {self._limits.body_bytes} bytes."
-        )
+def _too_large(limits: Limits) -> RequestError:
+    return RequestError(Refusal.TOO_LARGE, f"The body is larger than {limits.body_bytes} bytes.")
 
 
 class Guard:
@@ -130,7 +109,8 @@ class Guard:
         if self._hosts is not None and name.lower() not in self._hosts:
             # A page of elsewhere whose name was made to mean this machine.
             raise RequestError(Refusal.WRONG_HOST, "This server goes by another name.")
-        if request.url.path not in OPEN:
+        # Not the URL's: that begins with the header Host, which may hold anything.
+        if request.scope["path"] not in OPEN:
             self._service.check_token(request.headers.get("authorization"))
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
+from components.shared.limits import FilmLimits
 from serving.client import dicom
 from serving.client.errors import FilmError
 
@@ -31,22 +32,23 @@ class Decoder:
         forkserver.ensure_running()
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dicom")
 
-    async def to_png(self, data: bytes) -> bytes:
+    async def to_png(self, data: bytes, limits: FilmLimits) -> bytes:
         """Returns the film as PNG; see `serving.client.dicom.to_png`.
 
         Raises:
             FilmError: it is no film, or cannot be decoded.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _isolated, data)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _isolated, data, limits)
 
     def close(self) -> None:
         """Waits for what is being decoded."""
         self._threads.shutdown()
 
 
-def _isolated(data: bytes, seconds: float = _SECONDS) -> bytes:
+def _isolated(data: bytes, limits: FilmLimits, seconds: float = _SECONDS) -> bytes:
     ours, theirs = _context.Pipe(duplex=False)
-    process = _context.Process(target=_work, args=(theirs, data, _BYTES), daemon=True)
+    process = _context.Process(target=_work, args=(theirs, data, limits, _BYTES), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -65,13 +67,13 @@ def _isolated(data: bytes, seconds: float = _SECONDS) -> bytes:
     return answer
 
 
-def _work(connection: Connection, data: bytes, memory: int) -> None:
+def _work(connection: Connection, data: bytes, limits: FilmLimits, memory: int) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        connection.send(dicom.to_png(data))
+        connection.send(dicom.to_png(data, limits))
     except FilmError as error:
         connection.send(error)

@@ -12,11 +12,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.shared.features import IMAGE_BYTES, SIGNATURE_BYTES, SIGNATURE_EXPLAIN, THRESHOLD
+from components.shared.limits import limits_of
+from components.shared.versions import GRAPH_FILE
 from serving.server.errors import Refusal, RequestError
 from serving.server.tensors import Spec, Tensors
 
 _WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
-_GRAPH = "saved_model.pb"
 # Of TensorFlow's messages, what tells a client nothing.
 _NOISE = ("Graph execution error", "Detected at node", "<stack traces", "[[{{", "{{function_node")
 
@@ -31,6 +32,7 @@ class Model:
     Attributes:
         signature_defs: its `SignatureDef`s by name, as TensorFlow Serving's metadata has them.
         threshold: of a probability, from which on the label is PNEUMONIA.
+        limits: of the films that it reads.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +42,8 @@ class Model:
             ModelError: it does not answer as a model of this pipeline does.
             Exception: TensorFlow cannot load it.
         """
-        self.signature_defs = _signature_defs(folder / _GRAPH)
+        self.signature_defs = _signature_defs(folder / GRAPH_FILE)
+        self.limits = limits_of(folder)
         self._loaded = tf.saved_model.load(str(folder))  # owns the variables
         self._inputs = {
             name: _specs(function) for name, function in self._loaded.signatures.items()
@@ -103,7 +106,7 @@ def _signature_defs(path: Path) -> dict[str, Any]:
     for graph in graphs:
         if tf.saved_model.SERVING in graph.meta_info_def.tags:
             return dict(graph.signature_def)
-    raise ModelError(f"its {_GRAPH} has no graph to serve")
+    raise ModelError(f"its {GRAPH_FILE} has no graph to serve")
 
 
 def _specs(function: Any) -> dict[str, Spec]:

@@ -56,7 +56,7 @@ class Pages:
 
     async def page(self, request: Request) -> Response:
         """GET / and its two files."""
-        return self._page[request.url.path]
+        return self._page[request.scope["path"]]
 
     async def about(self, request: Request) -> Response:
         """GET /about: what the page shows of the model."""

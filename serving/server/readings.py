@@ -19,29 +19,33 @@ from components.shared.features import (
     SIGNATURE_EXPLAIN,
     THRESHOLD,
 )
+from components.shared.limits import FilmLimits
 from serving.client import dicom
 from serving.client.errors import FilmError
-from serving.server.guard import Bodies
+from serving.server.guard import read_body
 from serving.server.isolation import Decoder
-from serving.server.service import Service
+from serving.server.service import Served, Service
 from serving.server.tensors import invalid
+from serving.server.versions import Held
 
 
 class Readings:
     """The endpoint /readings."""
 
-    def __init__(self, service: Service, bodies: Bodies, decoder: Decoder) -> None:
-        """Takes what answers, what reads bodies, and what decodes DICOM."""
-        self._service, self._bodies, self._decoder = service, bodies, decoder
+    def __init__(self, service: Service, decoder: Decoder) -> None:
+        """Takes what answers, and what decodes DICOM."""
+        self._service, self._decoder = service, decoder
 
     async def read(self, request: Request) -> Response:
         """POST /readings, the bytes of a JPEG, PNG or DICOM file."""
-        with self._bodies.room() as parts:
-            film = await self._bodies.read(request, parts)
+        service = self._service
+        with service.bodies.room() as room, service.hold(service.name) as version:
+            film = await read_body(request, room, service.limits)
             converted = dicom.is_dicom(film)
             if converted:
-                film = await self._from_dicom(film)
-            outputs = await self._ask(film)
+                film = await self._from_dicom(film, version.servable.model.limits)
+                room.take(len(film))
+            outputs = await self._ask(version, film)
         return JSONResponse(
             {
                 PROBABILITY: float(outputs[PROBABILITY]),
@@ -55,18 +59,17 @@ class Readings:
             }
         )
 
-    async def _from_dicom(self, film: bytes) -> bytes:
+    async def _from_dicom(self, film: bytes, limits: FilmLimits) -> bytes:
         try:
-            return await self._decoder.to_png(film)
+            return await self._decoder.to_png(film, limits)
         except FilmError as error:
             raise invalid(f"The film {error}.") from error
 
-    async def _ask(self, film: bytes) -> Mapping[str, Any]:
+    async def _ask(self, version: Held[Served], film: bytes) -> Mapping[str, Any]:
         """Returns the outputs for one film."""
-        with self._service.hold(self._service.name) as version:
-            signature = SIGNATURE_EXPLAIN if version.servable.model.explains else SIGNATURE_BYTES
-            inputs = {IMAGE_BYTES: np.array([film], object)}
-            outputs = await self._service.predict(version, signature, lambda _: inputs)
+        signature = SIGNATURE_EXPLAIN if version.servable.model.explains else SIGNATURE_BYTES
+        inputs = {IMAGE_BYTES: np.array([film], object)}
+        outputs = await self._service.predict(version, signature, lambda _: inputs)
         rows = {name: array[0] for name, array in outputs.items()}
         return {**rows, MODEL_VERSION: str(version.number)}
 

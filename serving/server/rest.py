@@ -4,13 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from serving.server.errors import Refusal, RequestError
-from serving.server.guard import Bodies
+from serving.server.guard import read_body
 from serving.server.messages import message_to_dict
 from serving.server.service import Service
 from serving.server.tensors import (
@@ -35,9 +35,9 @@ _CODES = {0: "OK", 2: "UNKNOWN"}
 class Rest:
     """The endpoints under /v1/models."""
 
-    def __init__(self, service: Service, bodies: Bodies) -> None:
-        """Takes what answers, and what reads bodies."""
-        self._service, self._bodies = service, bodies
+    def __init__(self, service: Service) -> None:
+        """Takes what answers."""
+        self._service = service
 
     def routes(self) -> list[Route]:
         """Returns the paths; the more special first, since a name may hold anything but slashes."""
@@ -56,8 +56,13 @@ class Rest:
     async def predict(self, request: Request) -> Response:
         """POST .../models/NAME[/versions/V]:predict."""
         name, number = _asked(request)
-        with self._bodies.room() as parts:
-            content = _parsed(await self._bodies.read(request, parts))
+        with self._service.bodies.room() as room:
+            body = await read_body(request, room, self._service.limits)
+            content = await run_in_threadpool(_parsed, body)
+            del body  # the films are in what was read of it
+            return await self._answer(name, number, content)
+
+    async def _answer(self, name: str, number: int | None, content: dict[str, Any]) -> Response:
         signature = content.get("signature_name", "")
         if not isinstance(signature, str):
             raise invalid("'signature_name' is no string.")
@@ -79,7 +84,7 @@ class Rest:
     async def no_such_method(self, request: Request) -> Response:
         """POST ...:classify and ...:regress, which no signature of these models speaks."""
         _asked(request)
-        method = request.url.path.rpartition(":")[2]
+        method = request.scope["path"].rpartition(":")[2]
         raise invalid(f"Expected {method} signature; the model's signatures are for predict.")
 
     async def metadata(self, request: Request) -> Response:
@@ -134,10 +139,3 @@ def _status(number: int, state: State) -> dict[str, Any]:
 def _json(content: Any) -> Response:
     # As TensorFlow Serving has it: what is not a finite number is written as NaN and Infinity.
     return Response(json.dumps(content), media_type="application/json")
-
-
-def not_found(request: Request) -> RequestError:
-    """Returns the error of a path that is none of the server's."""
-    return RequestError(
-        Refusal.NOT_FOUND, f"Malformed request: {request.method} {request.url.path}"
-    )

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from starlette.concurrency import run_in_threadpool
 
 from components.shared.features import EXAMPLES, IMAGE, IMAGE_BYTES, SIGNATURE_BYTES
+from components.shared.limits import FilmLimits
 from serving.server.batching import Batcher
+from serving.server.bodies import Bodies
 from serving.server.errors import Refusal, RequestError
-from serving.server.limits import Limits
+from serving.server.limits import Limits, check_films
 from serving.server.metrics import Metrics
 from serving.server.model import Model
 from serving.server.tensors import Spec, Tensors, check, invalid
@@ -38,6 +41,7 @@ class Service:
         name: of the model, which is that of its folder.
         folder: of its versions.
         limits: of what a request may ask.
+        bodies: that are held.
         metrics: that are kept.
         versions: of the model; nothing is served before they are started.
     """
@@ -45,6 +49,7 @@ class Service:
     def __init__(self, folder: Path, token: str | None, limits: Limits) -> None:
         """Takes the folder of versions, and the token that requests must bear, if any."""
         self.name, self.folder, self.limits = folder.name, folder, limits
+        self.bodies = Bodies(limits.held_bytes)
         self.metrics = Metrics()
         self._token = token
         self._under_way = 0
@@ -132,7 +137,7 @@ class Service:
         Args:
             version: that is held meanwhile, see `hold`.
             signature: empty means `serving_default`.
-            read: returns the inputs for what the signature takes.
+            read: returns the inputs for what the signature takes; called in another thread.
 
         Returns:
             The outputs by name, a row for each film.
@@ -141,11 +146,12 @@ class Service:
             RequestError: the request does not fit, or there is no answer in time.
         """
         signature = signature or SIGNATURE_BYTES
-        specs = version.servable.model.inputs(signature)
+        model = version.servable.model
+        specs = model.inputs(signature)
         if specs is None:
             raise invalid(f'Serving signature name: "{signature}" not found in signature def')
-        inputs = read(specs)
-        self._check(inputs, specs)
+        # In a thread: films are large, and others are to be answered meanwhile.
+        inputs = await run_in_threadpool(self._read, read, specs, model.limits)
         future = version.servable.batcher.submit(signature, inputs)
         try:
             outputs = await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
@@ -156,14 +162,21 @@ class Service:
         self.metrics.films(version.number, outputs)
         return outputs
 
-    def _check(self, inputs: Tensors, specs: Mapping[str, Spec]) -> None:
+    def _read(
+        self,
+        read: Callable[[Mapping[str, Spec]], Tensors],
+        specs: Mapping[str, Spec],
+        limits: FilmLimits,
+    ) -> Tensors:
+        inputs = read(specs)
         if inputs.keys() != specs.keys():
             raise invalid(f"The inputs are {sorted(specs)}.")
         for name, array in inputs.items():
             check(name, array.dtype, array.shape, specs, self.limits.films)
         if len({len(array) for array in inputs.values()}) != 1:
             raise invalid("The inputs do not have the same number of rows.")
-        self.limits.check_films(_films(inputs))
+        check_films(_films(inputs), limits)
+        return inputs
 
 
 def _films(inputs: Tensors) -> list[bytes]:

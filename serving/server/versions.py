@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from components.shared.versions import local_versions
+
 _LOG = logging.getLogger(__name__)
-_LARGEST = 2**63 - 1
 _UNKNOWN = 2  # google.rpc.Code.UNKNOWN, as TensorFlow Serving has for what failed to load
 
 
@@ -124,11 +125,7 @@ class Versions(Generic[S]):
             self._stopped.wait(self._poll_s)
 
     def _found(self) -> dict[int, Path]:
-        return {
-            int(path.name): path
-            for path in self._folder.iterdir()
-            if path.name.isascii() and path.name.isdigit() and int(path.name) <= _LARGEST
-        }
+        return {int(name): self._folder / name for name in local_versions(self._folder)}
 
     def _try(self, number: int, path: Path) -> bool:
         files = _fingerprint(path)

@@ -13,6 +13,7 @@ import numpy as np
 import requests
 import tensorflow as tf
 
+from components.shared.limits import LIMITS_FILE, FilmLimits
 from serving.server import backends
 from serving.server.application import Server, Settings
 from serving.server.limits import Limits
@@ -20,6 +21,8 @@ from serving.server.limits import Limits
 THRESHOLD = 0.5
 LOCAL = backends.Address("127.0.0.1", 0, 0)
 _LIMITS = Limits()
+# Tests' films are tiny.
+FILMS = FilmLimits(min_side=1)
 _BYTES = [tf.TensorSpec([None], tf.string, name="image_bytes")]
 
 
@@ -58,8 +61,15 @@ class MeanGrey(tf.Module):
         return {**answer, "heatmap": heat, "seen_bytes": tf.identity(image_bytes)}
 
 
-def save(folder: Path, version: int, *, shift: float = 0.0, explains: bool = True) -> Path:
-    """Writes a version into the folder, whole or not at all."""
+def save(
+    folder: Path,
+    version: int,
+    *,
+    shift: float = 0.0,
+    explains: bool = True,
+    limits: FilmLimits | None = FILMS,
+) -> Path:
+    """Writes a version into the folder, whole or not at all; its limits, where it says some."""
     model = MeanGrey(str(version), shift)
     examples = [tf.TensorSpec([None], tf.string, name="examples")]
     signatures = {
@@ -70,6 +80,9 @@ def save(folder: Path, version: int, *, shift: float = 0.0, explains: bool = Tru
         signatures["explain"] = tf.function(model.explain, input_signature=_BYTES)
     staging = folder.parent / f".incoming-{version}"
     tf.saved_model.save(model, str(staging), signatures=signatures)
+    if limits:
+        (staging / LIMITS_FILE).parent.mkdir()
+        (staging / LIMITS_FILE).write_text(limits.model_dump_json())
     folder.mkdir(parents=True, exist_ok=True)
     return staging.rename(folder / str(version))
 

@@ -1,7 +1,6 @@
 """A model's versions in a bucket."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,9 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from components.evaluator.champion import find_champion
 from components.shared.errors import InputError
+from components.shared.versions import GRAPH_FILE, is_version, whole_versions
 from pipeline import places
 
-_GRAPH = "saved_model.pb"
 # Key of the objects' metadata: who sent them.
 _PUSHER = "pusher"
 _ERRORS = (BotoCoreError, ClientError, boto3.exceptions.Boto3Error)
@@ -35,15 +34,15 @@ class Versions:
         self._client = _client(uri)
 
     def latest(self) -> str:
-        """Returns the highest complete version; empty for none."""
-        graph = re.compile(rf"{re.escape(self._path)}/(\d+)/{re.escape(_GRAPH)}")
-        matches = (graph.fullmatch(key) for key in self._keys(f"{self._path}/"))
-        return max((match[1] for match in matches if match), key=int, default="")
+        """Returns the newest whole version; empty for none."""
+        files = self._files()
+        versions = whole_versions(files, lambda name: GRAPH_FILE in files[name])
+        return versions[-1] if versions else ""
 
-    def fetch_number(self) -> None:
-        """Makes the local folder know the highest version, by one file."""
-        if latest := self.latest():
-            self._download(f"{self._path}/{latest}/{_GRAPH}")
+    def fetch_numbers(self) -> None:
+        """Makes the local folder know which versions there are, by empty folders."""
+        for name in filter(is_version, self._files()):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
 
     def fetch_champion(self, model_uri: str) -> None:
         """Brings what the evaluator of a trained model compares it with.
@@ -66,11 +65,12 @@ class Versions:
             pusher: who sends, see `discard_half`.
         """
         folder = self._folder / version
+        graph = folder / GRAPH_FILE
         files = [path for path in folder.rglob("*") if path.is_file()]
         sent: list[str] = []
         with _explained(self._uri):
             try:
-                for path in sorted(files, key=lambda path: (path == folder / _GRAPH, str(path))):
+                for path in sorted(files, key=lambda path: (path == graph, str(path))):
                     key = f"{self._path}/{version}/{path.relative_to(folder).as_posix()}"
                     sent.append(key)
                     note = {"Metadata": {_PUSHER: pusher}}
@@ -86,11 +86,9 @@ class Versions:
 
         Another's stays: it may be on its way still.
         """
-        keys = list(self._keys(f"{self._path}/"))
-        for version in {key.removeprefix(f"{self._path}/").partition("/")[0] for key in keys}:
-            start = f"{self._path}/{version}/"
-            own = [key for key in keys if key.startswith(start)]
-            if version.isdigit() and f"{start}{_GRAPH}" not in own:
+        for version, files in self._files().items():
+            if is_version(version) and GRAPH_FILE not in files:
+                own = [f"{self._path}/{version}/{file}" for file in files]
                 with _explained(self._uri):
                     head = self._client.head_object(Bucket=self._bucket, Key=own[0])
                     if head["Metadata"].get(_PUSHER) == pusher:
@@ -103,6 +101,15 @@ class Versions:
     def _fetch(self, version: str) -> None:
         for key in self._keys(f"{self._path}/{version}/"):
             self._download(key)
+
+    def _files(self) -> dict[str, list[str]]:
+        """Returns the paths of the files inside each folder, by the folder's name."""
+        found: dict[str, list[str]] = {}
+        for key in self._keys(f"{self._path}/"):
+            name, inside, file = key.removeprefix(f"{self._path}/").partition("/")
+            if inside:
+                found.setdefault(name, []).append(file)
+        return found
 
     def _keys(self, prefix: str) -> Iterator[str]:
         with _explained(self._uri):

@@ -128,7 +128,7 @@ def _fetch(versions: Versions, told: executor_input.Message, local: executor_inp
     """Brings what the node reads at the push destination."""
     if executor_input.PUSHED_MODEL in local["outputs"]["artifacts"]:
         versions.discard_half(_pusher(told))
-        versions.fetch_number()
+        versions.fetch_numbers()
         return
     model = local["inputs"]["artifacts"][executor_input.MODEL]["artifacts"][0]
     versions.fetch_champion(model["uri"])

@@ -7,26 +7,14 @@ from components.evaluator.champion import (
     read_note,
     write_note,
 )
-from components.shared.versions import latest_version
 
 
-def push(folder: Path, version: str, note: Note | None = None, whole: bool = True) -> None:
+def push(folder: Path, version: str, note: Note | None = None) -> None:
     model = folder / version
     model.mkdir(parents=True)
-    if whole:
-        (model / "saved_model.pb").write_bytes(b"")
+    (model / "saved_model.pb").write_bytes(b"")
     if note:
         write_note(str(model), note)
-
-
-def test_latest_version_is_the_highest_number_that_is_whole(tmp_path: Path) -> None:
-    assert latest_version(str(tmp_path / "none")) == ""
-    assert latest_version(str(tmp_path)) == ""
-    push(tmp_path, "9")
-    push(tmp_path, "10")
-    push(tmp_path, "11", whole=False)
-    push(tmp_path, "backup")
-    assert latest_version(str(tmp_path)) == "10"
 
 
 def test_a_model_does_not_meet_itself(tmp_path: Path) -> None:

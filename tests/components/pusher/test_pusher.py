@@ -8,6 +8,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components.pusher import executor
+from components.shared.errors import InputError
 
 
 def push(tmp_path: Path, *, blessed: int = 1) -> standard_artifacts.PushedModel:
@@ -67,6 +68,29 @@ def test_two_pushes_in_a_second_are_two_versions(tmp_path: Path) -> None:
     second = push(tmp_path).get_string_custom_property("pushed_version")
     assert int(second) > int(first)
     assert served(tmp_path) == [first, second]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_version_is_above_one_that_is_above_the_clock(tmp_path: Path, whole: bool) -> None:
+    for name in ("9000000000", "10"):
+        (tmp_path / "served" / "model" / name).mkdir(parents=True)
+        if whole:
+            (tmp_path / "served" / "model" / name / "saved_model.pb").touch()
+    assets = tmp_path / "infra" / "stamped_model" / "assets"
+    assets.mkdir(parents=True)
+    (assets / "model_version.txt").write_text("not pushed")
+    pushed = push(tmp_path)
+    assert pushed.get_string_custom_property("pushed_version") == "9000000001"
+    folder = tmp_path / "served" / "model" / "9000000001"
+    assert pushed.get_string_custom_property("pushed_destination") == str(folder)
+    assert (folder / "assets" / "model_version.txt").read_text() == "9000000001"
+    assert served(tmp_path) == ["10", "9000000000", "9000000001"]
+
+
+def test_no_version_above_the_largest(tmp_path: Path) -> None:
+    (tmp_path / "served" / "model" / str(2**63 - 1)).mkdir(parents=True)
+    with pytest.raises(InputError, match=r"^Nothing can be pushed to .*: there is no version"):
+        push(tmp_path)
 
 
 def test_what_is_not_blessed_is_not_pushed(tmp_path: Path) -> None:

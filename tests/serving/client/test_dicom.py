@@ -8,13 +8,16 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
+from components.shared.limits import FilmLimits
 from serving.client.dicom import is_dicom, to_png
 from serving.client.errors import FilmError
 from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
 
+LIMITS = FilmLimits()
+
 
 def shown(data: bytes) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(to_png(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = cv2.imdecode(np.frombuffer(to_png(data, LIMITS), np.uint8), cv2.IMREAD_UNCHANGED)
     return picture if picture.ndim == 2 else picture[..., ::-1]
 
 
@@ -152,7 +155,7 @@ def test_compressed_films_are_the_same_films(name: str) -> None:
 )
 def test_what_is_no_frontal_chest_film_is_refused(tags: dict[str, Any], reason: str) -> None:
     with pytest.raises(FilmError, match=reason) as caught:
-        to_png(dicom(EIGHT, **tags))
+        to_png(dicom(EIGHT, **tags), LIMITS)
     assert NAME not in str(caught.value)
     assert IDENTIFIER not in str(caught.value)
 
@@ -166,14 +169,14 @@ def test_a_film_without_pixels() -> None:
     dataset = pydicom.dcmread(io.BytesIO(dicom(EIGHT)))
     del dataset.PixelData
     with pytest.raises(FilmError, match="has no pixels"):
-        to_png(saved(dataset))
+        to_png(saved(dataset), LIMITS)
 
 
 def test_cut_short_anywhere_it_is_an_error_of_the_film() -> None:
     data = dicom(EIGHT)
     for length in range(0, len(data) - 1, 7):
         with pytest.raises(FilmError):
-            to_png(data[:length])
+            to_png(data[:length], LIMITS)
 
 
 def test_a_dicom_file_is_known_by_its_mark() -> None:

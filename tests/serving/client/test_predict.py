@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -18,6 +19,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from components.shared.errors import InputError
+from components.shared.limits import LIMITS_FILE, FilmLimits
 from pipeline.cli import main
 from serving.client import servers
 from serving.client.client import Client
@@ -139,6 +141,8 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = Model()
     (folder / "9").mkdir(parents=True)  # older, by number and not by letters
     tf.saved_model.save(model, str(folder / "10"), signatures={"serving_default": model.serve})
+    (folder / "10" / LIMITS_FILE).parent.mkdir()
+    (folder / "10" / LIMITS_FILE).write_text(FilmLimits(min_side=4).model_dump_json())
     return folder
 
 
@@ -258,6 +262,39 @@ def test_predict_with_a_folder_of_versions(pushed: Path, tmp_path: Path) -> None
     output = tmp_path / "out.json"
     assert main(["predict", str(tmp_path), "--model", str(pushed), "--json", str(output)]) == 0
     assert json.loads(output.read_text())["films"][0]["label"] == "NORMAL"
+
+
+def test_half_a_version_is_not_asked(
+    pushed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pneumonia"
+    (folder / "11" / "variables").mkdir(parents=True)
+    (tmp_path / "a.png").write_bytes(png(51))
+    arguments = ["predict", str(tmp_path / "a.png"), "--model", str(folder)]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == (
+        f"cxr: --model {folder} holds no SavedModel and no whole version of one.\n"
+    )
+    (folder / "10").symlink_to(pushed / "10")
+    assert main(arguments) == 0
+
+
+def test_a_folders_model_holds_films_to_its_limits(
+    pushed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = shutil.copytree(pushed / "10", tmp_path / "model" / "10")
+    limits = FilmLimits(min_side=2, max_pixels=5)
+    (version / LIMITS_FILE).write_text(limits.model_dump_json())
+    (tmp_path / "a.png").write_bytes(png(51))
+    (tmp_path / "b.dcm").write_bytes(dicom(EIGHT))
+    arguments = ["predict", str(tmp_path), "--model", str(tmp_path / "model")]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "a.png was refused by the model: 6 x 4 pixels are more than 5.\n" in error
+    assert f"b.dcm has {EIGHT.size} pixels; at most 5 are read.\n" in error
+    (version / LIMITS_FILE).write_text('{"max_pixels": "many"}')
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == (f"cxr: {version / LIMITS_FILE} holds no limits of films.\n")
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,12 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from components.shared.limits import FilmLimits
 from serving.client.errors import FilmError
 from serving.server import application, isolation
 from serving.server.limits import Limits
 from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
-from support.served_model import Address, jpeg, png, serving, wait_until
+from support.served_model import Address, jpeg, png, save, serving, wait_until
 
 TOKEN = "open-sesame"
 SMALL = Limits(
@@ -38,7 +39,6 @@ SMALL = Limits(
     requests=4,
     films=3,
     batch=4,
-    pixels=10_000,
     body_seconds=2.0,
     seconds=20.0,
 )
@@ -47,8 +47,10 @@ PREDICT = "/v1/models/pneumonia:predict"
 
 
 @pytest.fixture(scope="module")
-def guarded(served_folder: Path) -> Iterator[Address]:
-    with serving(served_folder, token=TOKEN, limits=SMALL) as address:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    folder = tmp_path_factory.mktemp("guarded") / "pneumonia"
+    save(folder, 7, limits=FilmLimits(min_side=4, max_pixels=10_000, max_bytes=12_000))
+    with serving(folder, token=TOKEN, limits=SMALL) as address:
         yield address
 
 
@@ -84,6 +86,10 @@ def claims(width: int, height: int) -> bytes:
         ([png(51), bomb(101)], 400, "Film 1: 101 x 101 pixels are more than 10000"),
         ([claims(100_000, 100_000)], 400, "Film 0: too many pixels"),
         ([claims(0, 0)], 400, "Film 0"),
+        ([png(51, 4, 16)], 200, ""),
+        ([png(51, 4, 17)], 400, "Film 0: 17 x 4 pixels: longer than 4 to 1"),
+        ([png(51), png(51, 3, 4)], 400, "Film 1: 4 x 3 pixels: a side is under 4"),
+        ([png(51) + bytes(12_000)], 400, "bytes are more than the limit of 12000"),
         ([jpeg(9)[:-8]], 400, "jpeg::Uncompress failed"),
         ([b"GIF89a\1\0\1\0\0\0\0;"], 400, "not a readable JPEG or PNG"),
         ([b"BM" + bytes(60)], 400, "not a readable JPEG or PNG"),
@@ -93,6 +99,26 @@ def test_films(guarded: Address, films: list[bytes], status: int, reason: str) -
     response = predict(guarded, *films)
     assert response.status_code == status
     assert reason in response.json().get("error", "")
+
+
+def test_a_dicom_film_is_held_to_the_models_limits(guarded: Address) -> None:
+    def read(film: np.ndarray) -> requests.Response:
+        return post(guarded, "/readings", dicom(film))
+
+    assert read(np.full((80, 100), 51, np.uint8)).status_code == 200
+    response = read(np.full((101, 100), 51, np.uint8))
+    assert response.status_code == 400
+    assert "10100 pixels; at most 10000 are read" in response.json()["error"]
+    response = read(np.full((20, 100), 51, np.uint8))
+    assert response.json()["error"] == "Film 0: 100 x 20 pixels: longer than 4 to 1."
+
+
+def test_a_model_that_says_no_limits_has_the_defaults(tmp_path: Path) -> None:
+    save(tmp_path / "pneumonia", 7, limits=None)
+    with serving(tmp_path / "pneumonia") as address:
+        assert predict(address, png(51, 32, 32)).status_code == 200
+        response = predict(address, png(51, 31, 32))
+        assert response.json()["error"] == "Film 0: 32 x 31 pixels: a side is under 32."
 
 
 def test_a_bomb_is_refused_in_an_example_too(guarded: Address) -> None:
@@ -351,10 +377,10 @@ class TestIsolation:
     )
     def test_it_is_a_film_error(self, film: bytes, reason: str) -> None:
         with pytest.raises(FilmError, match=reason):
-            isolation._isolated(film, 3.0)
+            isolation._isolated(film, FilmLimits(), 3.0)
 
 
-def misbehaving(connection: Any, data: bytes, memory: int) -> None:
+def misbehaving(connection: Any, data: bytes, limits: FilmLimits, memory: int) -> None:
     import os
 
     if data == b"dies":
@@ -370,7 +396,7 @@ def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyP
     dataset = pydicom.dcmread(io.BytesIO(dicom(EIGHT)))
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     small = saved(dataset)
-    assert isolation._isolated(small).startswith(b"\x89PNG")
+    assert isolation._isolated(small, FilmLimits()).startswith(b"\x89PNG")
     header = DicomBytesIO()
     write_file_meta_info(header, dataset.file_meta)
     start = 132 + len(header.getvalue())
@@ -381,4 +407,4 @@ def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyP
     zeros = body.compress(bytes(2**24)) + body.flush(zlib.Z_FULL_FLUSH)
     # Not for want of time.
     with pytest.raises(FilmError, match="is no readable DICOM file"):
-        isolation._isolated(small[:start] + packed + 128 * zeros + body.flush())
+        isolation._isolated(small[:start] + packed + 128 * zeros + body.flush(), FilmLimits())

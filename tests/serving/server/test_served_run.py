@@ -13,9 +13,15 @@ import tensorflow as tf
 from conftest import FinishedRun
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from serving.client.errors import FilmError
+from serving.client.servers import LocalModel
+from support.films import encode, tiny_film
 from support.served_model import Address, serving
 
 FILMS = 8
+# Of more pixels than the run has taken; see `conftest.TINY_SETTINGS`.
+LARGE = encode(tiny_film(1, height=300, width=400))
+REFUSAL = "400 x 300 pixels are more than 100000"
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +68,21 @@ def by_grpc(address: Address, signature: str, name: str, values: list[bytes]) ->
         return list(tf.make_ndarray(stub.Predict(request, timeout=60).outputs["probability"]))
 
 
+def alone(run: FinishedRun, folder: Path) -> Path:
+    """Returns a model with the run's version alone: later runs may have pushed others."""
+    version = run.metrics["pushed_version"]
+    model = folder / "pneumonia"
+    model.mkdir()
+    (model / version).symlink_to(run.output / "serving_model" / "pneumonia" / version)
+    return model
+
+
 def test_the_evaluators_probabilities(
     finished_run: FinishedRun, films: dict[bytes, float], tmp_path: Path
 ) -> None:
     expected = pytest.approx(list(films.values()), abs=1e-4)
     version = finished_run.metrics["pushed_version"]
-    # Alone: later runs may have pushed others.
-    model = tmp_path / "pneumonia"
-    model.mkdir()
-    (model / version).symlink_to(finished_run.output / "serving_model" / "pneumonia" / version)
+    model = alone(finished_run, tmp_path)
     with serving(model) as address:
         for signature, name, values in (
             ("serving_default", "image_bytes", list(films)),
@@ -88,3 +100,18 @@ def test_the_evaluators_probabilities(
         assert requests.get(f"{address.http}/about", timeout=30).json()["threshold"] == (
             pytest.approx(finished_run.metrics["threshold"], abs=1e-6)
         )
+
+
+def test_the_runs_limits_hold_wherever_its_model_is_asked(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    model = alone(finished_run, tmp_path)
+    with pytest.raises(FilmError, match=REFUSAL):
+        LocalModel(model).ask(LARGE)
+    with serving(model) as address:
+        response = requests.post(f"{address.http}/readings", LARGE, timeout=60)
+        assert (response.status_code, response.json()["error"]) == (400, f"Film 0: {REFUSAL}.")
+        with pytest.raises(grpc.RpcError, match=REFUSAL):
+            by_grpc(address, "serving_default", "image_bytes", [LARGE])
+        with pytest.raises(grpc.RpcError, match=REFUSAL):
+            by_grpc(address, "serving_examples", "examples", [example(LARGE)])

@@ -50,6 +50,7 @@ def test_the_newest_by_number_is_served_and_nothing_else_is_looked_at(
     for name in ("9", "10", "11.part", "x12", "-13", "\u0661\u0664", str(2**63)):
         push(tmp_path, name)
     (tmp_path / "99.txt").write_text("")
+    (tmp_path / "12" / "variables").mkdir(parents=True)  # half a version, not to be served yet
     with pytest.raises(LookupError):
         served(versions)
     versions.look()

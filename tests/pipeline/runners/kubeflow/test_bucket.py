@@ -42,11 +42,14 @@ def test_the_latest_is_the_highest_that_is_complete(store: Store, tmp_path: Path
             "reader/pneumonia/x/saved_model.pb": b"",
             "reader/pneumonia/12/sub/saved_model.pb": b"",
             "reader/pneumonia2/13/saved_model.pb": b"",
+            "reader/pneumonia/\u0661\u0664/saved_model.pb": b"",
+            f"reader/pneumonia/{2**63}/saved_model.pb": b"",
         },
     )
     assert versions.latest() == "10"
-    versions.fetch_number()
-    assert files(tmp_path) == {"10/saved_model.pb": b"graph 10"}
+    # The next one is to be above half a version too.
+    versions.fetch_numbers()
+    assert {path.name for path in tmp_path.iterdir()} == {"9", "10", "11", "12"}
 
 
 def test_the_champion_of_another_model_is_the_latest(store: Store, tmp_path: Path) -> None:

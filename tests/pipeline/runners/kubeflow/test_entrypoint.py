@@ -96,6 +96,14 @@ def test_a_blessed_model_is_a_new_version_in_the_bucket(
     }
 
 
+def test_a_version_in_the_bucket_is_above_half_a_one(store: Store, tmp_path: Path) -> None:
+    store.put("models", {"pneumonia-reader/pneumonia/9000000000/variables/variables.index": b""})
+    status, pushed = push(tmp_path)
+    assert status == 0
+    assert pushed["metadata"]["pushed_version"] == "9000000001"
+    assert "pneumonia-reader/pneumonia/9000000001/saved_model.pb" in store.objects("models")
+
+
 def test_a_refused_model_is_not_pushed(
     store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
