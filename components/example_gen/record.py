@@ -16,11 +16,14 @@ from components.shared.features import (
     LABEL,
     MEAN,
     PATIENT,
+    PNEUMONIA,
     POLARITY,
+    SQUASHED,
     STD,
     SUBTYPE,
     WIDTH,
 )
+from components.shared.patients import squashed
 from components.shared.progress import advance
 
 WRITING = "Writing Examples"
@@ -56,7 +59,8 @@ def to_example(film: Film, data: str) -> bytes:
         HEIGHT: facts.height,
         CHANNELS: facts.channels,
     }
-    floats = {MEAN: facts.mean, STD: facts.std}
+    was_squashed = squashed(film.file_name, film.label == PNEUMONIA, facts.width, facts.height)
+    floats = {MEAN: facts.mean, STD: facts.std, SQUASHED: was_squashed}
     feature = {
         **{k: tf.train.Feature(bytes_list=tf.train.BytesList(value=[v])) for k, v in words.items()},
         **{

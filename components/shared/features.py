@@ -14,6 +14,9 @@ MEAN = "mean"  # grey level, 0 to 1
 STD = "std"  # of the grey level, 0 to 1
 COLOUR = "colour"  # grey or colour
 POLARITY = "polarity"  # positive (bone is bright) or inverted
+# How many times more a film was shrunk in width than in height before the file was made, 1 for
+# nearly all; after Transform, before the picture was made.
+SQUASHED = "squashed"
 
 # What Transform hands on beside the image.
 CARRIED = (LABEL, SUBTYPE, PATIENT, FILE_NAME)
