@@ -111,6 +111,7 @@ ROWS: Mapping[str, Row] = {
     "square cut-outs of 0.25 and more": Row(
         (_AREA.format(0.25), "trainer.augmentation.aspect_ratio=1.0")
     ),
+    "shapes not evened": Row(("trainer.augmentation.even_shapes=false",)),
     "nothing beyond the edge": Row((_ZOOM.format(0.0),)),
     "neither turned nor sheared": Row(
         ("trainer.augmentation.rotation=0.0", "trainer.augmentation.shear=0.0")

@@ -8,7 +8,16 @@ import tensorflow as tf
 from components.example_gen.film import Film
 from components.shared import record
 from components.shared.errors import InputError
-from components.shared.features import FILE_NAME, IMAGE, LABEL, PATIENT, SUBTYPE
+from components.shared.features import (
+    FILE_NAME,
+    IMAGE,
+    LABEL,
+    PATIENT,
+    PNEUMONIA,
+    SQUASHED,
+    SUBTYPE,
+)
+from components.shared.patients import squashed
 from components.shared.progress import advance
 
 WRITING = "Writing Examples"
@@ -29,6 +38,7 @@ def to_example(film: Film, data: str) -> bytes:
         image = file.read()
     if hashlib.sha256(image).hexdigest() != film.sha256 or film.facts is None:
         raise InputError(f"{film.file_name} changed while it was being ingested; run again.")
+    width, height = film.facts.width, film.facts.height
     return record.encode(
         {
             IMAGE: image,
@@ -36,6 +46,7 @@ def to_example(film: Film, data: str) -> bytes:
             SUBTYPE: film.subtype,
             PATIENT: film.patient,
             FILE_NAME: film.file_name,
+            SQUASHED: squashed(film.file_name, film.label == PNEUMONIA, width, height),
             **vars(film.facts),  # named as the features
         }
     )

@@ -13,6 +13,7 @@ MEAN = "mean"
 STD = "std"
 COLOUR = "colour"
 POLARITY = "polarity"
+SQUASHED = "squashed"
 # Of SUBTYPE, where the file's name does not tell.
 UNKNOWN_SUBTYPE = "unknown"
 

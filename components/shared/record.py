@@ -19,6 +19,7 @@ from components.shared.features import (
     MEAN,
     PATIENT,
     POLARITY,
+    SQUASHED,
     STD,
     SUBTYPE,
     WIDTH,
@@ -52,6 +53,11 @@ FEATURES: Mapping[str, Feature] = {
     STD: Feature(float, "of the grey level, 0 to 1"),
     COLOUR: Feature(str, "grey or colour"),
     POLARITY: Feature(str, "positive (bone is bright) or inverted"),
+    SQUASHED: Feature(
+        float,
+        "how many times more it was shrunk in width than in height before the file was made, 1 for "
+        "nearly all; after Transform, before the picture was made",
+    ),
 }
 CARRIED = tuple(name for name, feature in FEATURES.items() if feature.carried)
 

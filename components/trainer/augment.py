@@ -39,13 +39,20 @@ def central(pictures: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def augment(
-    pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, seen: int, size: int
+    pictures: tf.Tensor,
+    draws: tf.Tensor,
+    widening: tf.Tensor,
+    bounds: Augmentation,
+    seen: int,
+    size: int,
 ) -> tf.Tensor:
     """Returns one view of each film: cut out, turned, sheared, mirrored, and lit otherwise.
 
     Args:
         pictures: float32 [N, P, P, 1], 0 to 255.
         draws: float32 [N, DRAWS], -1 to 1, see `draw_view`.
+        widening: float32 [N], added to the log of the aspect ratio of what is cut out; see
+            `shapes.evening`.
         bounds: how far each change may go.
         seen: side, in pixels, of the middle that evaluation sees.
         size: side of the views in pixels.
@@ -53,7 +60,7 @@ def augment(
     Returns:
         float32 [N, size, size, 1], 0 to 255; what comes in from outside the film is black.
     """
-    views = _placed(pictures, draws, bounds, float(seen), size)
+    views = _placed(pictures, draws, widening, bounds, float(seen), size)
     if bounds.flip:
         mirrored = _each(draws[:, 6]) > 0.0
         views = tf.where(mirrored, views[:, :, ::-1], views)
@@ -94,10 +101,15 @@ def _noise(draws: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _placed(
-    pictures: tf.Tensor, draws: tf.Tensor, bounds: Augmentation, seen: float, size: int
+    pictures: tf.Tensor,
+    draws: tf.Tensor,
+    widening: tf.Tensor,
+    bounds: Augmentation,
+    seen: float,
+    size: int,
 ) -> tf.Tensor:
     """Returns parts of pictures [N, P, P, 1], turned and sheared, as views [N, size, size, 1]."""
-    sides, middle = _window(draws, bounds, float(pictures.shape[1]), seen)
+    sides, middle = _window(draws, widening, bounds, float(pictures.shape[1]), seen)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures,
         transforms=_projection(
@@ -116,7 +128,7 @@ def _placed(
 
 
 def _window(
-    draws: tf.Tensor, bounds: Augmentation, side: float, seen: float
+    draws: tf.Tensor, widening: tf.Tensor, bounds: Augmentation, side: float, seen: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns sides and centre, (right, down), [N, 2] both, of what is cut out, in pixels."""
     still = tf.zeros_like(draws[:, 0:2])
@@ -125,8 +137,11 @@ def _window(
         return still + seen, still + ((side - seen) // 2 + (seen - 1.0) / 2.0)
     area = 1.0 - (1.0 - bounds.min_area) * (draws[:, 7] + 1.0) / 2.0
     # A part of all of the area has the picture's own ratio.
-    widest = tf.minimum(math.log(bounds.aspect_ratio), -tf.math.log(area))
-    ratio = tf.exp(draws[:, 10] * widest)
+    widest = -tf.math.log(area)
+    drawn = draws[:, 10] * tf.minimum(math.log(bounds.aspect_ratio), widest)
+    if bounds.even_shapes:
+        drawn = tf.clip_by_value(drawn + widening, -widest, widest)
+    ratio = tf.exp(drawn)
     sides = side * tf.sqrt(tf.stack([area * ratio, area / ratio], axis=1))
     return sides, (side - 1.0) / 2.0 + draws[:, 8:10] * (side - sides) / 2.0
 

@@ -18,6 +18,7 @@ from components.shared.progress import advance
 from components.trainer.augment import augment, central
 from components.trainer.films import Split, read_view, records
 from components.trainer.settings import RunSettings
+from components.trainer.shapes import evening
 
 _BATCH = 32
 Forward = Callable[[tf.Tensor], tf.Tensor]
@@ -31,18 +32,22 @@ def views(split: Split, settings: RunSettings, view: int | None) -> tf.data.Data
         settings: sizes, augmentation and seed.
         view: number of the augmented view; None for the middle that evaluation sees.
     """
+    widening = tf.constant(evening(split.labels, split.squashed))
 
-    def cut(pictures: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    def cut(pictures: tf.Tensor, draws: tf.Tensor, wider: tf.Tensor) -> tf.Tensor:
         if view is None:
             return central(pictures, settings.net_size)
         seen = settings.net_size
-        return augment(pictures, draws, settings.augmentation, seen, seen)
+        return augment(pictures, draws, wider, settings.augmentation, seen, seen)
 
     size = settings.input_size
     return (
         records(split)
         .map(
-            lambda _, record: read_view(record, view or 0, settings.seed, size),
+            lambda row, record: (
+                *read_view(record, view or 0, settings.seed, size),
+                widening[row],
+            ),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from components.shared.features import FILE_NAME, IMAGE, LABEL, SUBTYPE
+from components.shared.features import FILE_NAME, IMAGE, LABEL, SQUASHED, SUBTYPE
 from components.shared.record import spec
 from components.trainer.augment import draw_view
 
@@ -18,27 +18,30 @@ class Split(NamedTuple):
         files: its TFRecord files, gzipped, in order.
         labels: int64 [N], in the order of the records.
         subtypes: N, in the order of the records.
+        squashed: float32 [N], how many times more a film was shrunk in width than in height.
     """
 
     files: Sequence[str]
     labels: np.ndarray
     subtypes: Sequence[str]
+    squashed: np.ndarray
 
 
 def open_split(patterns: Sequence[str]) -> Split:
-    """Finds the files of a split and reads its labels and subtypes."""
+    """Finds the files of a split and reads what is known of its films."""
     paths = sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))
     batches = [
-        (batch[LABEL].numpy(), batch[SUBTYPE].numpy())
+        (batch[LABEL].numpy(), batch[SUBTYPE].numpy(), batch[SQUASHED].numpy())
         for batch in tf.data.TFRecordDataset(paths, compression_type="GZIP")
         .batch(1024)
-        .map(lambda batch: tf.io.parse_example(batch, spec(LABEL, SUBTYPE)))
+        .map(lambda batch: tf.io.parse_example(batch, spec(LABEL, SUBTYPE, SQUASHED)))
     ]
-    labels, subtypes = zip(*batches, strict=True) if batches else ((), ())
+    labels, subtypes, squashed = zip(*batches, strict=True) if batches else ((), (), ())
     return Split(
         paths,
         np.concatenate([np.zeros(0, np.int64), *labels]),
         [subtype.decode() for batch in subtypes for subtype in batch],
+        np.concatenate([np.zeros(0, np.float32), *squashed]),
     )
 
 

@@ -24,6 +24,7 @@ from components.trainer.export import export
 from components.trainer.films import Split, open_split, read_view, records
 from components.trainer.frozen import FrozenLayer, precision
 from components.trainer.settings import RunSettings
+from components.trainer.shapes import evening
 from components.trainer.unfinished import claimed, kept_precision, work_folder, worker_folder
 from components.trainer.workers import check_batch, is_chief, strategy_for, worker_name
 
@@ -142,6 +143,7 @@ class Training:
     def _batches(self, epoch: int, embeddings: Embeddings | None) -> tf.data.Dataset:
         """Returns the epoch's batches, (features, target) or (pictures, target)."""
         settings, target = self._settings, tf.constant(self._target)
+        widening = tf.constant(evening(self._train.labels, self._train.squashed))
 
         def balanced(groups: Sequence[tf.data.Dataset], load: Callable[..., object]) -> Any:
             sizes, size = self._sizes(), settings.batch_size
@@ -154,13 +156,13 @@ class Training:
 
         def load(row: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
             picture, draws = read_view(record, epoch, settings.seed, settings.input_size)
-            return picture, draws, target[row]
+            return picture, draws, widening[row], target[row]
 
         def cut(
-            pictures: tf.Tensor, draws: tf.Tensor, wanted: tf.Tensor
+            pictures: tf.Tensor, draws: tf.Tensor, wider: tf.Tensor, wanted: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor]:
             seen, size = settings.net_size, settings.view_size
-            return augment(pictures, draws, settings.augmentation, seen, size), wanted
+            return augment(pictures, draws, wider, settings.augmentation, seen, size), wanted
 
         groups = [records(self._train, rows) for rows in self._groups]
         return balanced(groups, load).map(cut).prefetch(1)

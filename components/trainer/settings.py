@@ -44,6 +44,11 @@ class Augmentation(Section):
         description="of what is cut out: up to so many times as wide as high, or as high as wide; "
         "it is stretched to a square",
     )
+    even_shapes: bool = Field(
+        False,
+        description="stretch what is cut out the more, the less its class was squashed, so that no "
+        "class is the narrower one; of min_area alone",
+    )
     shear: float = Field(0.0, ge=0.0, le=45.0, description="degrees")
     gamma: float = Field(
         0.0, ge=0.0, le=4.0, description="grey levels to the power of 1 + gamma, or its inverse"
@@ -52,6 +57,13 @@ class Augmentation(Section):
         0.0, ge=0.0, le=4.0, description="of the difference to the blurred film, added or taken"
     )
     noise: float = Field(0.0, ge=0.0, le=1.0, description="deviation, of the grey range")
+
+    @field_validator("even_shapes")
+    @classmethod
+    def _even_shapes_is_of_cut_outs(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("min_area") is None:
+            raise ValueError("Input should be false where trainer.augmentation.min_area is null")
+        return value
 
 
 class Settings(Section):

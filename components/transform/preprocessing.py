@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.shared.features import IMAGE
+from components.shared.features import HEIGHT, IMAGE, SQUASHED, WIDTH
 from components.shared.record import CARRIED
 
 # Two films are decoded at a time, whatever the batch: TFX grows batches to hundreds, and one of 50
@@ -15,16 +15,19 @@ _GREY_WEIGHTS = (0.299, 0.587, 0.114)
 
 
 def to_square(image: tf.Tensor, size: int, square: str) -> tf.Tensor:
-    """Fits a picture into a square and resizes it, its aspect ratio kept.
+    """Fits a picture into a square and resizes it.
 
     Args:
         image: uint8 or float [H, W, 1].
         size: side of the square, in pixels.
-        square: `pad` sets the whole picture on black; `crop` keeps its middle.
+        square: `pad` sets the whole picture on black and `crop` keeps its middle, the aspect ratio
+            kept; `squash` makes the whole picture a square.
 
     Returns:
         float32 [size, size, 1], antialiased.
     """
+    if square == "squash":
+        return tf.image.resize(image, (size, size), antialias=True)
     shape = tf.shape(image)[:2]
     height, width = shape[0], shape[1]
     if square == "crop":
@@ -67,10 +70,11 @@ def preprocessing_fn(
 
     Args:
         inputs: the features of `components.shared.record`, each of shape [N].
-        custom_config: `input_size` in pixels and `square`, `pad` or `crop`.
+        custom_config: `input_size` in pixels and `square`, see `to_square`.
 
     Returns:
-        `image`, string [N] of small PNGs, and the carried features as they came.
+        `image`, string [N] of small PNGs; `squashed`, float32 [N], of these; and the carried
+        features as they came.
     """
     size, square = custom_config["input_size"], custom_config["square"]
     images = tf.map_fn(
@@ -78,4 +82,8 @@ def preprocessing_fn(
         inputs[IMAGE],
         parallel_iterations=_FILMS_AT_ONCE,
     )
-    return {IMAGE: images, **{name: tf.identity(inputs[name]) for name in CARRIED}}
+    squashed = inputs[SQUASHED]
+    if square == "squash":
+        squashed *= tf.cast(inputs[WIDTH] / inputs[HEIGHT], tf.float32)
+    carried = {name: tf.identity(inputs[name]) for name in CARRIED}
+    return {IMAGE: images, SQUASHED: tf.identity(squashed), **carried}

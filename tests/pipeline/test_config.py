@@ -32,7 +32,7 @@ def test_the_seed_knows_nothing_of_what_came_later() -> None:
 def test_the_default_trains_all_but_the_stem_on_small_cut_outs() -> None:
     config = load_config("default")
     trainer = config.trainer
-    assert (config.transform.input_size, config.transform.square) == (224, "crop")
+    assert (config.transform.input_size, config.transform.square) == (224, "squash")
     assert round(trainer.crop * config.transform.input_size) == 196
     assert (trainer.backbone, trainer.fine_tune, trainer.views) == ("imagenet", "conv2", None)
     assert (trainer.target, trainer.dense_units, trainer.dropout) == ("subtype", None, 0.0)
@@ -52,6 +52,7 @@ def test_the_default_trains_all_but_the_stem_on_small_cut_outs() -> None:
         "flip": True,
         "min_area": 0.08,
         "aspect_ratio": 1.3333,
+        "even_shapes": True,
         "shear": 6.0,
         "gamma": 0.6,
         "sharpness": 1.0,
@@ -176,7 +177,7 @@ def test_a_backbone_file_is_found_from_anywhere(
         ("trainer.augmentation.flip=1", "augmentation.flip is 1: input should be a valid boolean"),
         ("trainer.dropout=1.0", "trainer.dropout is 1.0: input should be less than 1"),
         ("trainer.learning_rate=.inf", "trainer.learning_rate is inf: input should be"),
-        ("transform.square=stretch", "transform.square is 'stretch': input should be 'pad' or 'cr"),
+        ("transform.square=stretch", "transform.square is 'stretch': input should be 'pad', 'crop"),
         ("example_gen.undersampling=0.5", "'none' or a ratio of at least 1"),
         ("example_gen.undersampling=.nan", "'none' or a ratio of at least 1"),
         ("example_gen.undersampling=all", "'none' or a ratio of at least 1"),

@@ -108,6 +108,21 @@ def test_an_example_is_the_file_and_its_facts(make_data: MakeData, tmp_path: Pat
     pixels = cv2.imread(str(data / name), cv2.IMREAD_UNCHANGED) / 255.0
     assert features["mean"].float_list.value[0] == pytest.approx(pixels.mean(), abs=1e-5)
     assert features["std"].float_list.value[0] == pytest.approx(pixels.std(), abs=1e-5)
+    assert features["squashed"].float_list.value[:] == [1.0]
+
+
+def test_a_square_of_the_public_set_tells_that_it_was_squashed(
+    make_data: MakeData, tmp_path: Path
+) -> None:
+    data = make_data(LAYOUT)
+    squares = {"train/NORMAL/IM-9001-0001.png": 1.212, "test/PNEUMONIA/person9_virus_1.png": 1.499}
+    for number, name in enumerate(squares):
+        (data / name).write_bytes(encode(cv2.resize(tiny_film(900 + number), (40, 40)), ".png"))
+    found = ingest(data, tmp_path / "out", settings(undersampling="none"))
+    records = {name: record for split in found.values() for name, record in split.items()}
+    for name, expected in squares.items():
+        features = tf.train.Example.FromString(records[name]).features.feature
+        assert features["squashed"].float_list.value[0] == pytest.approx(expected)
 
 
 def test_a_run_repeats_itself_to_the_order(make_data: MakeData, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def film(number: int, **changes: object) -> dict[str, object]:
         "std": 0.22,
         "colour": "grey",
         "polarity": "positive",
+        "squashed": 1.0,
         **changes,
     }
 

@@ -1,6 +1,6 @@
 import pytest
 
-from components.shared.patients import name_stream, patient_key, patient_number, subtype
+from components.shared.patients import name_stream, patient_key, patient_number, squashed, subtype
 
 KEYS = [
     ("train/NORMAL/IM-0115-0001.jpeg", "IM-0115"),
@@ -63,3 +63,22 @@ def test_the_folder_goes_before_the_name() -> None:
 )
 def test_numbers_of_patients(patient: str, number: int) -> None:
     assert patient_number(patient) == number
+
+
+@pytest.mark.parametrize(
+    ("name", "pneumonia", "width", "height", "expected"),
+    [
+        ("train/NORMAL/IM-0115-0001.jpeg", False, 224, 224, 1.212),
+        ("test/NORMAL/NORMAL2-IM-0115-0001.jpeg", False, 512, 512, 1.212),
+        ("train/PNEUMONIA/person23_virus_53.jpeg", True, 224, 224, 1.499),
+        ("train/PNEUMONIA/BACTERIA-1049278-0003.jpeg", True, 224, 224, 1.499),
+        # In its own shape, and a square of somebody else's.
+        ("train/NORMAL/IM-0115-0001.jpeg", False, 1_500, 1_200, 1.0),
+        ("train/PNEUMONIA/person23_virus_53.jpeg", True, 225, 224, 1.0),
+        ("train/PNEUMONIA/00001.png", True, 512, 512, 1.0),
+    ],
+)
+def test_squares_of_the_public_set_were_squashed(
+    name: str, pneumonia: bool, width: int, height: int, expected: float
+) -> None:
+    assert squashed(name, pneumonia, width, height) == expected

@@ -52,9 +52,11 @@ def augmented_batch(
     draws: np.ndarray,
     size: int,
     seen: int | None = None,
+    widening: float = 0.0,
 ) -> np.ndarray:
     batch = tf.constant(pictures, tf.float32)[..., tf.newaxis]
-    out = augment(batch, tf.constant(draws), limits, seen or size, size)
+    wider = tf.fill([len(pictures)], widening)
+    out = augment(batch, tf.constant(draws), wider, limits, seen or size, size)
     assert out.dtype == tf.float32
     assert out.shape == (len(pictures), size, size, 1)
     return out.numpy()[..., 0]
@@ -192,6 +194,7 @@ def test_the_central_part_is_the_view_that_nothing_changes(side: int, size: int)
     still = augment(
         batch,
         tf.zeros([2, DRAWS]),
+        tf.zeros([2]),
         bounds(rotation=10, shift=0.1, zoom=0.1, brightness=0.1, contrast=0.1),
         size,
         size,
@@ -316,6 +319,40 @@ def test_shear_moves_rows_aside(draw: float) -> None:
             film(33), [np.full(33, row), columns], order=1, mode="grid-constant"
         )
         np.testing.assert_allclose(out[row], expected, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("draw", "widening", "share"),
+    [
+        # Half of the area: at most twice as wide as high.
+        (0.0, math.log(2.0), 2.0),
+        (0.0, -math.log(2.0), 0.5),
+        (0.0, math.log(1.5), 1.5),
+        (1.0, math.log(1.5), 2.0),  # twice as wide by the draw, and no wider
+        (-1.0, math.log(2.0), 1.0),  # the one takes back what the other gives
+    ],
+)
+def test_shapes_are_evened_as_far_as_the_picture_reaches(
+    draw: float, widening: float, share: float
+) -> None:
+    limits = bounds(min_area=0.5, aspect_ratio=2.0, even_shapes=True)
+    draws = drawn(area=1.0, aspect=draw)[np.newaxis]
+    out = augmented_batch(film()[np.newaxis], limits, draws, 16, widening=widening)
+    # As a draw of that ratio is cut out, where nothing is evened.
+    same = drawn(area=1.0, aspect=math.log(share) / math.log(2.0))
+    expected = augmented(film(), bounds(min_area=0.5, aspect_ratio=2.0), same, 16)
+    np.testing.assert_allclose(out[0], expected, atol=1e-3)
+    # Switched off, it is not looked at.
+    off = augmented_batch(
+        film()[np.newaxis], limits.changed(even_shapes=False), draws, 16, widening=widening
+    )
+    plain = augmented(film(), limits.changed(even_shapes=False), draws[0], 16)
+    np.testing.assert_array_equal(off[0], plain)
+
+
+def test_shapes_are_evened_of_cut_outs_alone() -> None:
+    with pytest.raises(ValueError, match="min_area is null"):
+        bounds(even_shapes=True)
 
 
 def test_a_turned_cut_out_of_another_aspect_ratio_is_turned_as_it_is_shown() -> None:

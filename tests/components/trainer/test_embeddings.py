@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,9 @@ SIDE = 32
 # Of the middle that the net sees: three rows are left out before it, and four after.
 NET_SIDE = 25
 WIDTH = 5
-MOVING = Augmentation()
+MOVING = Augmentation(min_area=0.5, even_shapes=True)
+# Of normal films and of pneumonias.
+SQUASHED = (1.0, 1.44)
 
 
 def settings(
@@ -88,6 +91,9 @@ def write_split(path: Path, labels: list[int], shards: int) -> Split:
                     "label": label,
                     "subtype": bytes_feature(subtype_of(row, labels[row]).encode()),
                     "file_name": bytes_feature(name_of(row, path.name).encode()),
+                    "squashed": tf.train.Feature(
+                        float_list=tf.train.FloatList(value=[SQUASHED[labels[row]]])
+                    ),
                 }
                 example = tf.train.Example(features=tf.train.Features(feature=values))
                 writer.write(example.SerializeToString())
@@ -217,8 +223,10 @@ def test_a_view_is_the_film_augmented_by_its_name_and_the_views_number(
         names = [name_of(row, "train") for row in range(70)]
         draws = tf.stack([draw_view(tf.constant(name), number, 4) for name in names])
         films = np.stack([film(row, "train") for row in range(70)])[..., np.newaxis]
+        # Half of the log of 1.44 to either side.
+        widening = tf.constant([math.log(1.2) * (1 - 2 * label) for label in TRAIN_LABELS])
         pictures = augment(
-            tf.constant(films, tf.float32), draws, MOVING, NET_SIDE, NET_SIDE
+            tf.constant(films, tf.float32), draws, widening, MOVING, NET_SIDE, NET_SIDE
         ).numpy()
         np.testing.assert_allclose(view, forward(backbone, list(pictures)), rtol=1e-4)
     # The eval split is never changed.

@@ -1,5 +1,6 @@
 """What one epoch of the Trainer shows to the net."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def split(folder: Path, number: int) -> Split:
                         "label": label,
                         "subtype": ("normal", "virus")[label],
                         "file_name": f"train/{row}.png",
+                        "squashed": (1.21, 1.0)[label],
                     }
                 )
             )
@@ -74,6 +76,23 @@ def test_every_epoch_shows_another_view_and_the_seed_says_which(
     assert np.abs(pictures(trained, 1) - first).mean() > 1.0
     other = training(tmp_path, backbone, TUNED, augmentation=moving, seed=4)
     assert np.abs(pictures(other, 0) - first).mean() > 1.0
+
+
+def test_each_film_is_evened_by_its_class(
+    tmp_path: Path, backbone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def augment(pictures: tf.Tensor, draws: tf.Tensor, wider: tf.Tensor, *_: object) -> tf.Tensor:
+        return wider
+
+    monkeypatch.setattr(run_fn, "augment", augment)
+    moving = Augmentation(min_area=0.5, even_shapes=True)
+    trained = training(tmp_path, backbone, TUNED, 2, batch_size=4, augmentation=moving)
+    wider, target = next(iter(trained._batches(0, None)))
+    # Half of the log of 1.21 to either side: normal films, which were squashed, are cut narrower.
+    normal = math.log(1.1)
+    expected = [normal if label else -normal for label in np.ravel(target).tolist()]
+    assert sorted(expected) == pytest.approx([-normal, -normal, normal, normal])
+    np.testing.assert_allclose(wider, expected, rtol=1e-5)
 
 
 def test_the_order_of_the_films_follows_from_the_seed(tmp_path: Path, backbone: str) -> None:

@@ -32,7 +32,7 @@ def test_what_a_run_left_is_found_by_the_same_data_settings_and_weights_only(
     settings = SETTINGS.changed(backbone=str(net), work_dir=str(tmp_path / "work"))
 
     def split(name: str) -> Split:
-        return Split([name], np.zeros(1, np.int64), ["normal"])
+        return Split([name], np.zeros(1, np.int64), ["normal"], np.ones(1, np.float32))
 
     train, evaluation = split("7/train"), split("7/eval")
     folder = work_folder(settings, train, evaluation)

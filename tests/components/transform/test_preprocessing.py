@@ -7,7 +7,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.shared.features import FILE_NAME, IMAGE, LABEL, PATIENT, SUBTYPE
+from components.shared.features import (
+    FILE_NAME,
+    HEIGHT,
+    IMAGE,
+    LABEL,
+    PATIENT,
+    SQUASHED,
+    SUBTYPE,
+    WIDTH,
+)
 from components.shared.record import CARRIED
 from components.transform.preprocessing import preprocess_film, preprocessing_fn, to_square
 from support.films import encode, tiny_film
@@ -72,7 +81,15 @@ def test_crop_keeps_the_middle(height: int, width: int, first: int) -> None:
     np.testing.assert_array_equal(from_pixels(film.T.copy(), height, "crop"), middle.T)
 
 
-@pytest.mark.parametrize("square", ["pad", "crop"])
+@pytest.mark.parametrize(("height", "width"), [(80, 40), (48, 96), (64, 64), (10, 20)])
+def test_squash_makes_the_whole_film_a_square(height: int, width: int) -> None:
+    film = cv2.GaussianBlur(noise(height, width), (0, 0), 2)
+    # Pillow's filter is the same, and written by others.
+    expected = Image.fromarray(film).resize((32, 32), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(from_pixels(film, 32, "squash"), np.asarray(expected), atol=1)
+
+
+@pytest.mark.parametrize("square", ["pad", "crop", "squash"])
 def test_a_square_film_of_the_right_size_is_left_alone(square: str) -> None:
     film = noise(33, 33)
     np.testing.assert_array_equal(from_pixels(film, 33, square), film)
@@ -202,6 +219,9 @@ def batch(images: list[bytes]) -> dict[str, tf.Tensor]:
         SUBTYPE: tf.constant([("normal", "virus")[number % 2] for number in numbers], tf.string),
         PATIENT: tf.constant([f"person{number}" for number in numbers], tf.string),
         FILE_NAME: tf.constant([f"train/{number}.jpeg" for number in numbers], tf.string),
+        WIDTH: tf.constant([300 + number for number in numbers], tf.int64),
+        HEIGHT: tf.constant([200 for _ in numbers], tf.int64),
+        SQUASHED: tf.constant([1.0 + number for number in numbers], tf.float32),
     }
 
 
@@ -218,14 +238,25 @@ def test_a_batch_equals_one_by_one() -> None:
     images = [encode(film, ".png") for film in films] + [*LOSSLESS.values(), *JPEGS.values()]
     inputs = batch(images)
     for outputs in (preprocessing_fn(inputs, CONFIG), in_graph(inputs)):
-        assert set(outputs) == {IMAGE, *CARRIED}
+        assert set(outputs) == {IMAGE, SQUASHED, *CARRIED}
         assert outputs[IMAGE].dtype == tf.string
         assert [decoded(data).tolist() for data in outputs[IMAGE].numpy()] == [
             preprocessed(data, 32, "crop").tolist() for data in images
         ]
-        for name in CARRIED:
+        # A film that is cut or set on black keeps its shape, but for what was done to it before.
+        for name in (SQUASHED, *CARRIED):
             assert outputs[name].dtype == inputs[name].dtype
             assert outputs[name].numpy().tolist() == inputs[name].numpy().tolist()
+
+
+def test_a_squashed_film_tells_by_how_much() -> None:
+    images = [encode(noise(20, 30), ".png"), encode(noise(40, 20), ".png")]
+    outputs = preprocessing_fn(batch(images), {"input_size": 32, "square": "squash"})
+    assert outputs[SQUASHED].dtype == tf.float32
+    # 300 by 200, and 301 by 200 of a film that was half as wide as it should be before.
+    np.testing.assert_allclose(outputs[SQUASHED].numpy(), [1.5, 2 * 1.505], rtol=1e-6)
+    for data, picture in zip(images, outputs[IMAGE].numpy(), strict=True):
+        np.testing.assert_array_equal(decoded(picture), preprocessed(data, 32, "squash"))
 
 
 def test_an_empty_batch_is_an_empty_batch() -> None:
