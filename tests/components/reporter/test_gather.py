@@ -12,7 +12,8 @@ from components.reporter import executor
 from components.reporter.gather import Provenance, Sources, gather
 from components.reporter.store import load
 from components.shared.run_folder import RunFolder
-from support.report_content import content, metrics, png
+from support.report_content import metrics, png
+from support.run_artifacts import write, write_artifacts
 
 THRESHOLD = {"threshold": 0.25, "j": 0.5}
 CONFIG = {"seed": 1, "trainer": {"backbone": "none"}}
@@ -23,13 +24,6 @@ PROVENANCE = Provenance(
     lineage=[{"node": "Trainer", "execution": 3, "state": "COMPLETE", "outputs": []}],
     data_fingerprint="c0ffee",
 )
-
-
-def write(folder: Path, **files: object) -> Path:
-    folder.mkdir()
-    for name, value in files.items():
-        (folder / f"{name}.json").write_text(json.dumps(value))
-    return folder
 
 
 @pytest.fixture
@@ -100,30 +94,17 @@ def artifact(kind: type[types.Artifact], uri: Path, **properties: int | str) -> 
     return [made]
 
 
-def test_the_node_writes_a_refused_model_s_report_without_metadata(
-    sources: Sources, tmp_path: Path
-) -> None:
-    run = RunFolder(tmp_path / "run")
+def test_the_node_writes_a_refused_model_s_report_without_metadata(tmp_path: Path) -> None:
+    run, folder = RunFolder(tmp_path / "run"), tmp_path / "artifacts"
+    write_artifacts(folder)
     inputs = {
-        "examples": artifact(standard_artifacts.Examples, sources.examples),
-        "model_run": artifact(standard_artifacts.ModelRun, sources.model_run),
-        "evaluation": artifact(standard_artifacts.ModelEvaluation, sources.evaluation),
+        "examples": artifact(standard_artifacts.Examples, folder / "examples"),
+        "model_run": artifact(standard_artifacts.ModelRun, folder / "model_run"),
+        "evaluation": artifact(standard_artifacts.ModelEvaluation, folder / "evaluation"),
         "model_blessing": artifact(standard_artifacts.ModelBlessing, tmp_path, blessed=0),
-        "infra_blessing": artifact(standard_artifacts.InfraBlessing, sources.infra_blessing),
+        "infra_blessing": artifact(standard_artifacts.InfraBlessing, folder / "infra_blessing"),
         "pushed_model": artifact(standard_artifacts.PushedModel, tmp_path, pushed=0),
     }
-    # What the page needs of films misread is the store's to test.
-    result = json.loads((sources.evaluation / "result.json").read_text())
-    predictions = (sources.evaluation / "predictions.csv").open("w")
-    with predictions:
-        predictions.write("split,file_name,patient,label,subtype,probability\n")
-        for row in content().predictions:
-            predictions.write(
-                f"test,{row['file_name']},p,{row['label']},virus,{row['probability']}\n"
-            )
-    (sources.evaluation / "result.json").write_text(
-        json.dumps({**result, "auc": 0.5, "errors": [], "threshold": metrics()["youden"]})
-    )
     report = artifact(standard_artifacts.ModelEvaluation, run.report)
     executor.Executor().Do(inputs, {"report": report}, {"config": json.dumps(CONFIG)})
     found = load(run).metrics
@@ -131,6 +112,5 @@ def test_the_node_writes_a_refused_model_s_report_without_metadata(
     assert found["timings"] is found["cached"] is found["data_fingerprint"] is None
     assert json.loads((run.report / "metrics.json").read_text()) == found
     assert "The times of the nodes are not known" in (run.report / "report.html").read_text()
-    assert (run.report / "quarantine.csv").read_bytes() == (
-        sources.examples / "quarantine.csv"
-    ).read_bytes()
+    quarantine = (run.report / "quarantine.csv").read_text()
+    assert quarantine == "file,reason\na.jpeg,cut off\n"

@@ -1,5 +1,6 @@
 """Nodes run as a pod runs them: the compiled arguments, files where the launcher has them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pipeline.runners.kubeflow import entrypoint
 from support import pod
 from support.object_store import Store
 from support.ports import free_ports
+from support.run_artifacts import write_artifacts
 
 ROOT = Path(__file__).parents[4]
 STORE = "s3://artifacts/run"
@@ -115,6 +117,37 @@ def test_a_refused_model_is_not_pushed(
         "Nothing is pushed: the gate refused the model."
     )
     assert store.objects("models") == {}
+
+
+@pytest.mark.parametrize(("on_refusal", "expected"), [("succeed", 0), ("fail", 3)])
+def test_a_refused_model_s_report_is_in_the_bucket_however_the_run_ends(
+    store: Store,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    on_refusal: str,
+    expected: int,
+) -> None:
+    write_artifacts(tmp_path / "s3" / "artifacts" / "run")
+    inputs = {
+        key: pod.artifact(f"{STORE}/{key}")
+        for key in ("examples", "model_run", "evaluation", "infra_blessing")
+    }
+    inputs["model_blessing"] = pod.artifact(f"{STORE}/blessing", blessed=0.0)
+    inputs["pushed_model"] = pod.artifact(f"{STORE}/pushed", pushed=0.0)
+    told = pod.executor_input("Reporter", tmp_path, STORE, inputs)
+    arguments = pod.arguments("Reporter", told)
+    arguments[arguments.index("--on_refusal") + 1] = on_refusal
+    assert entrypoint.main(arguments, str(tmp_path)) == expected
+    said = capfd.readouterr()
+    assert said.err.splitlines()[-1] == "Nothing is pushed: the gate refused the model."
+    place = "pneumonia-reader/pneumonia-reports/run"
+    assert f"Report: s3://models/{place}/report.html\n" in said.out
+    left = store.objects("models")
+    assert set(left) == {
+        f"{place}/{name}"
+        for name in ("report.html", "metrics.json", "content.json", "quarantine.csv")
+    }
+    assert json.loads(left[f"{place}/metrics.json"])["pushed"] is False
 
 
 def test_a_report_that_cannot_be_left_is_one_sentence(tmp_path: Path) -> None:
