@@ -186,7 +186,7 @@ def as_seen(config: Config) -> Callable[[bytes], tf.Tensor]:
     return seen
 
 
-def test_films(run: Path, config: Config) -> tf.data.Dataset:
+def pictures_of_test(run: Path, config: Config) -> tf.data.Dataset:
     """Returns batches of a run's test films as the net sees them, float32 [n, S, S, 1].
 
     No node needs them, so Transform writes none.
@@ -226,7 +226,7 @@ def train(
         forward = freeze(model.chained(net.feature_maps, net.log_odds))
         steps = (1, -1) if mirrored else (1,)
         evaluation = log_odds(forward, views(splits[EVAL], settings, None), steps)
-        test = log_odds(forward, test_films(run, config), steps)
+        test = log_odds(forward, pictures_of_test(run, config), steps)
         changed = np.stack(
             [
                 log_odds(forward, [tf.cast(pictures, tf.float32)], steps)

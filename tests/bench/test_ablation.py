@@ -234,7 +234,7 @@ def test_log_odds_of_films_and_their_mirror_images(run: Path) -> None:
     config = ablation.load_config(str(run / "config.yaml"))
     # The mean of the left half less that of the right changes its sign in the mirror.
     sides = lambda batch: np.mean(batch[:, :, :16] - batch[:, :, 16:], axis=(1, 2))  # noqa: E731
-    found = ablation.log_odds(sides, ablation.test_films(run, config), (1, -1))
+    found = ablation.log_odds(sides, ablation.pictures_of_test(run, config), (1, -1))
     assert found.shape == (2, 24)
     assert np.abs(found).min() > 0
     np.testing.assert_allclose(found[1], -found[0], rtol=1e-4)
