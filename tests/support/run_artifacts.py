@@ -19,7 +19,7 @@ def write_artifacts(root: Path) -> None:
     examples = write(root / "examples", summary={"kept": {"test": {"NORMAL": 1}}})
     (examples / "quarantine.csv").write_text("file,reason\na.jpeg,cut off\n")
     write(root / "model_run", history=content().history, cost={"epochs_seconds": 2.0})
-    result = {**metrics(), "threshold": metrics()["youden"], "errors": []}
+    result = {**metrics(), "errors": []}
     evaluation = write(root / "evaluation", result=result)
     rows = [
         f"test,{row['file_name']},p,{row['label']},virus,{row['probability']}"

@@ -15,7 +15,6 @@ from components.shared.run_folder import RunFolder
 from support.report_content import metrics, png
 from support.run_artifacts import write, write_artifacts
 
-THRESHOLD = {"threshold": 0.25, "j": 0.5}
 CONFIG = {"seed": 1, "trainer": {"backbone": "none"}}
 HISTORY = [{"epoch": 0, "loss": 0.5, "eval_auc": 0.75}]
 PROVENANCE = Provenance(
@@ -31,12 +30,7 @@ def sources(tmp_path: Path) -> Sources:
     """What a run that has pushed version 7 leaves."""
     examples = write(tmp_path / "examples", summary={"kept": {"test": {"NORMAL": 1}}})
     (examples / "quarantine.csv").write_text('file,reason\na.jpeg,"cut off, and empty"\n')
-    result: dict[str, Any] = {
-        **{key: value for key, value in metrics().items() if key not in ("youden", "pushed")},
-        "threshold": THRESHOLD,
-        "auc": float("nan"),
-        "errors": [{"picture": "errors/000.png"}],
-    }
+    result = {**metrics(), "auc": float("nan"), "threshold": 0.25}
     evaluation = write(tmp_path / "evaluation", result=result)
     (evaluation / "errors").mkdir()
     (evaluation / "errors" / "000.png").write_bytes(png())
@@ -67,7 +61,7 @@ def test_everything_is_read_from_where_it_lies(sources: Sources) -> None:
     expected = {
         "auc": None,
         "threshold": 0.25,
-        "youden": THRESHOLD,
+        "youden": metrics()["youden"],
         "pushed": True,
         "pushed_version": "7",
         "model_path": "/served/7",

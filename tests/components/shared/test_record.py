@@ -21,6 +21,7 @@ FILM = {
     "std": 0.25,
     "colour": "grey",
     "polarity": "positive",
+    "squashed": 1.5,
 }
 
 
