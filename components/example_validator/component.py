@@ -35,6 +35,10 @@ class CuratedSchemaGen(ImportSchemaGen):
     DRIVER_CLASS = SchemaDriver
 
 
+class Driver(PropertiesDriver):
+    """Adds the code of the executor."""
+
+
 class StoppingExampleValidator(ExampleValidator):
     """The stock ExampleValidator, failing where the data break the schema severely.
 
@@ -43,4 +47,4 @@ class StoppingExampleValidator(ExampleValidator):
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.StoppingExecutor)
-    DRIVER_CLASS = PropertiesDriver
+    DRIVER_CLASS = Driver

@@ -8,6 +8,10 @@ from components.serving_check import executor
 from components.shared.drivers import PropertiesDriver
 
 
+class Driver(PropertiesDriver):
+    """Adds the code of the executor."""
+
+
 class ServingCheckSpec(types.ComponentSpec):
     """What goes in and out of ServingCheck."""
 
@@ -52,7 +56,7 @@ class ServingCheck(base_component.BaseComponent):
 
     SPEC_CLASS = ServingCheckSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
-    DRIVER_CLASS = PropertiesDriver
+    DRIVER_CLASS = Driver
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """Which code ran."""
 
+import hashlib
 import os
 import subprocess
 from importlib.metadata import version
@@ -7,7 +8,9 @@ from pathlib import Path
 
 _DISTRIBUTION = "cxr-pneumonia-pipeline"
 _TIME_LIMIT_S = 10
-_DIRTY = "-dirty"
+# The room below all others, and the files that make a room.
+_BELOW = "shared"
+_CODE = (".py", ".pbtxt", ".html")
 
 
 def code_version() -> dict[str, str]:
@@ -23,12 +26,22 @@ def code_version() -> dict[str, str]:
     return found
 
 
-def cache_key() -> str:
-    """Returns what results in a cache belong to: the package's version and the commit.
+def code_key(room: str) -> str:
+    """Returns what the results of a node in a cache belong to: the code that made them.
 
-    Uncommitted changes do not count, or no result would outlive the next edit of a comment.
+    Args:
+        room: folder of the node in `components`; what stands below it counts too.
+
+    Returns:
+        The package's version and a hash of the files of both folders.
     """
-    return " ".join(part.removesuffix(_DIRTY) for part in code_version().values())
+    digest = hashlib.sha256()
+    components = Path(__file__).parents[1]
+    for folder in (components / room, components / _BELOW):
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in _CODE):
+            name = path.relative_to(components).as_posix()
+            digest.update(f"{name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return f"{version(_DISTRIBUTION)} {digest.hexdigest()[:16]}"
 
 
 def _commit(file: Path) -> str | None:

@@ -9,7 +9,7 @@ from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
-from components.shared.code_version import cache_key
+from components.shared.code_version import code_key
 
 CODE_KEY = "code_version"
 
@@ -17,8 +17,9 @@ CODE_KEY = "code_version"
 class PropertiesDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     """Adds properties to an execution before its cache key is made.
 
-    So the version of the project's code, which TFX does not see, and the state of what lies outside
-    the pipeline (files, pushed versions) count in the key.
+    So the code of the node's room, which TFX does not see, and the state of what lies outside the
+    pipeline (files, pushed versions) count in the key. Each room has a class of its own, by whose
+    place its code is found.
     """
 
     def __init__(self, metadata_handle: Any) -> None:
@@ -35,7 +36,7 @@ class PropertiesDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         """Returns the execution's properties and the added ones."""
         properties = {
             **execution_info.exec_properties,
-            CODE_KEY: cache_key(),
+            CODE_KEY: code_key(type(self).__module__.split(".")[1]),
             **self.extra_properties(execution_info),
         }
         result = driver_output_pb2.DriverOutput()

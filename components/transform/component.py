@@ -5,6 +5,10 @@ from tfx.v1.components import Transform
 from components.shared.drivers import PropertiesDriver
 
 
+class Driver(PropertiesDriver):
+    """Adds the code of `preprocessing_fn`."""
+
+
 class ProjectTransform(Transform):
     """The stock Transform, which runs again where the code of `preprocessing_fn` is another.
 
@@ -13,4 +17,4 @@ class ProjectTransform(Transform):
     - `transform_graph`: Channel of type `standard_artifacts.TransformGraph`.
     """
 
-    DRIVER_CLASS = PropertiesDriver
+    DRIVER_CLASS = Driver

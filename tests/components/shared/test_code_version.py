@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.shared import code_version as module
-from components.shared.code_version import cache_key, code_version
+from components.shared.code_version import code_key, code_version
 
 
 @pytest.fixture
@@ -33,12 +33,8 @@ def test_commit_of_the_checkout_that_holds_the_code(checkout: Path) -> None:
 
 
 def test_changed_code_is_called_dirty(checkout: Path) -> None:
-    clean = cache_key()
-    assert clean == f"{version('cxr-pneumonia-pipeline')} {commit_of(checkout)}"
     checkout.write_text("x = 2\n")
     assert code_version()["commit"] == f"{commit_of(checkout)}-dirty"
-    # A result outlives an edit that is not committed.
-    assert cache_key() == clean
 
 
 def test_checkout_of_something_else_is_not_the_code_s(
@@ -63,3 +59,44 @@ def test_an_image_tells_where_no_checkout_does(
     assert code_version()["commit"] == commit_of(checkout)
     monkeypatch.setenv("PATH", "")
     assert code_version()["commit"] == "0123abc"
+
+
+@pytest.fixture
+def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two rooms and what stands below them."""
+    for name in ("shared/code_version.py", "trainer/net.py", "pusher/executor.py"):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_text("x = 1\n")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "shared" / "code_version.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("trainer/net.py", {"trainer"}),
+        ("trainer/deep/er.py", {"trainer"}),
+        ("trainer/schema.pbtxt", {"trainer"}),
+        ("pusher/executor.py", {"pusher"}),
+        ("shared/code_version.py", {"trainer", "pusher"}),
+        ("trainer/__pycache__/net.cpython-310.pyc", set()),
+        ("trainer/notes.txt", set()),
+    ],
+)
+def test_results_belong_to_the_code_of_their_room(rooms: Path, name: str, others: set[str]) -> None:
+    before = {room: code_key(room) for room in ("trainer", "pusher")}
+    assert before["trainer"] != before["pusher"]
+    assert code_key("trainer") == before["trainer"]
+    path = rooms / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x = 2\n")
+    assert {room for room, key in before.items() if code_key(room) != key} == others
+
+
+def test_results_belong_to_the_version_of_the_package(
+    rooms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = code_key("trainer")
+    monkeypatch.setattr(module, "version", lambda _: "9.9")
+    assert code_key("trainer") != before
