@@ -19,6 +19,7 @@ from components.evaluator.changes import CHANGES
 from components.evaluator.settings import Gate, RunSettings
 from components.evaluator.stress import choose_films
 from components.shared.features import SPLITS
+from components.shared.limits import FilmLimits, limits_of
 from components.shared.result import ConfusionMatrix, Result
 from components.shared.statistics.bootstrap import Bootstrap, Sample
 from components.shared.statistics.tally import auc
@@ -125,6 +126,7 @@ class Site(NamedTuple):
             "bootstrap_resamples": 200,
             "stress_films": 4,
             "seed": SEED,
+            "limits": FilmLimits(max_pixels=12_345),
             **changes,
         }
         context = BaseBeamExecutor.Context(
@@ -209,6 +211,7 @@ def test_a_worse_model_is_refused_and_all_is_measured_as_it_was_asked_for(site: 
     found = site.evaluate(table, "worse", champion="7", champion_tolerance=0.0)
     result = found.result
     assert not found.blessed
+    assert limits_of(found.model) == FilmLimits(max_pixels=12_345)
     assert set(result.failed) == {"champion_auc"}
     labels, scores, patients = of_test(found)
     centres = [

@@ -28,9 +28,11 @@ from components.shared.features import (
     SIGNATURE_BYTES,
     SIGNATURE_EXAMPLES,
     SIGNATURE_EXPLAIN,
+    SQUASHED,
     SUBTYPE,
     THRESHOLD,
 )
+from components.shared.record import spec
 from components.trainer.export import export
 from components.trainer.model import Net
 from components.trainer.targets import pneumonia_logit
@@ -57,11 +59,9 @@ FILMS = [
 def transform(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
     """What Transform hands to the Trainer."""
     folder = tmp_path_factory.mktemp("transform")
-    strings = (IMAGE, SUBTYPE, PATIENT, FILE_NAME)
-    spec: dict[str, Any] = {name: tf.io.FixedLenFeature([], tf.string) for name in strings}
-    spec[LABEL] = tf.io.FixedLenFeature([], tf.int64)
-    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    row = {IMAGE: FILMS[0], SUBTYPE: b"normal", PATIENT: b"p", FILE_NAME: b"f", LABEL: 0}
+    names = (IMAGE, SUBTYPE, PATIENT, FILE_NAME, LABEL, SQUASHED)
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec(*names)))
+    row = dict(zip(names, (FILMS[0], b"normal", b"p", b"f", 0, 1.0), strict=True))
     config = {"input_size": SIZE, "square": "pad"}
     with tft_beam.Context(temp_dir=str(folder / "temp")):
         function = ([row], metadata) | tft_beam.AnalyzeDataset(
@@ -69,7 +69,7 @@ def transform(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput
         )
         _ = function | tft_beam.WriteTransformFn(str(folder / "output"))
     output = tft.TFTransformOutput(str(folder / "output"))
-    assert set(output.transformed_feature_spec()) == set(spec)
+    assert set(output.transformed_feature_spec()) == set(names)
     return output
 
 

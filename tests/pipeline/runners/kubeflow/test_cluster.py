@@ -233,6 +233,7 @@ def test_no_half_version_stays(site: Site, first: Run, champion: str) -> None:
     assert pushed["pushed_destination"] == address
     assert sorted(versions[pushed["pushed_version"]]) == [
         "assets.extra/evaluation.json",
+        "assets.extra/limits.json",
         "assets.extra/tf_serving_warmup_requests",
         "assets/model_version.txt",
         "fingerprint.pb",
