@@ -79,6 +79,13 @@ def code(channel: Any, size: int, metadata: Any = METADATA) -> str:
     return f"{error.value.code().name}: {error.value.details()}"
 
 
+def went_quiet(proxy: Proxy) -> bool:
+    """Whether something has gone to the server, and nothing more for a second."""
+    sent = proxy.sent
+    time.sleep(1.0)
+    return 0 < sent == proxy.sent
+
+
 @pytest.fixture
 def proxy_to(served_folder: Path) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
@@ -110,6 +117,7 @@ def test_no_more_messages_are_read_at_a_time_than_would_fit(proxy_to: Any) -> No
 
     # It has the one place, and its message does not come.
     first = channel.stream_unary(CALL).future(stalled(), metadata=METADATA, timeout=30)
+    wait_until(lambda: went_quiet(proxy))
     with ThreadPoolExecutor(4) as pool:
         others = [pool.submit(code, channel, 8 * 2**20) for _ in range(4)]
         wait_until(lambda: proxy.sent > 4 * 60_000)
