@@ -1,10 +1,10 @@
 """Who may import whom; docs/architecture.md says what each room is for."""
 
 import ast
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("bench", "components", "pipeline", "serving")
 SHARED = "components.shared"
 
@@ -18,8 +18,10 @@ def room(module: str) -> str:
 def imports() -> Iterator[tuple[str, str]]:
     """Yields (module, what it imports) of the project's own."""
     for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        # Where it is imported from: the image has the packages installed.
+        folder = Path(importlib.import_module(package).__file__ or "").parent
+        for path in sorted(folder.rglob("*.py")):
+            module = ".".join(path.relative_to(folder.parent).with_suffix("").parts)
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 names = []
                 if isinstance(node, ast.ImportFrom) and node.module:
