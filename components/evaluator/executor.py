@@ -110,12 +110,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         read = self._read(model, splits)
         test, threshold = read.test, read.chosen.threshold
         loaded = inference.load_model(model)
+        # Before the champion takes the model's place in memory.
+        stressed = self._stress(model, read, splits, settings)
         met = _Met()
         if version:
             met = self._meet(read, destination, version, splits[TEST], bootstrap)
+        inference.forget_models()
         with self._make_beam_pipeline() as pipeline:
             tfma_results.write_results(pipeline, test, threshold, evaluation)
-        stressed = self._stress(model, read, splits, settings)
         measures = measure(test, read.evaluation, read.blanked, threshold, bootstrap)
         values = {
             **{name: measures[name] for name in METRICS},

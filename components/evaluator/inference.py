@@ -42,6 +42,11 @@ def load_model(path: str) -> Any:
     return _MODELS.acquire(lambda: tf.saved_model.load(path), tag=path)
 
 
+def forget_models() -> None:
+    """Frees what `load_model` keeps, which would outlive TensorFlow where this process ends."""
+    _MODELS.acquire(lambda: None, tag=None)
+
+
 class Pass(NamedTuple):
     """Films to predict.
 
