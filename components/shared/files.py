@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.part")
     try:
         yield part
-        part.replace(path)
+        os.replace(part, path)
     except BaseException:
         _remove([part])
         raise

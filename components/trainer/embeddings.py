@@ -10,10 +10,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from components.shared.files import replacing
 from components.shared.progress import advance
 from components.trainer.augment import augment, central
 from components.trainer.films import Split, read_view, records
@@ -72,15 +74,15 @@ def embed(
         float32 of that shape, memory-mapped.
     """
     if not os.path.exists(path):
-        output = np.lib.format.open_memmap(f"{path}.part", "w+", np.float32, tuple(shape))
-        start = 0
-        for batch in pictures:
-            found = forward(batch).numpy()
-            output[start : start + len(found)] = found
-            start += len(found)
-            advance(task, len(found))
-        output.flush()
-        os.replace(f"{path}.part", path)
+        with replacing(Path(path)) as part:
+            output = np.lib.format.open_memmap(part, "w+", np.float32, tuple(shape))
+            start = 0
+            for batch in pictures:
+                found = forward(batch).numpy()
+                output[start : start + len(found)] = found
+                start += len(found)
+                advance(task, len(found))
+            output.flush()
     return np.load(path, mmap_mode="r")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -13,10 +14,10 @@ from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
 from components.shared.artifacts import HISTORY_FILE
+from components.shared.files import replacing
 from components.shared.progress import advance
 from components.trainer import targets
 from components.trainer.settings import RunSettings
-from components.trainer.unfinished import replacing
 from components.trainer.workers import from_chief, is_chief
 
 LAST = "last"
@@ -186,10 +187,8 @@ def _load(model: keras.Model, path: str) -> None:
 def _save(model: keras.Model, history: Sequence[Epoch], folder: str) -> None:
     """Writes the checkpoint, then the history that counts it; drops what neither needs."""
     last, best = history[-1].epoch, best_epoch(history).epoch
-    path = _checkpoint(folder, last)
-    part = os.path.join(folder, "part.npz")
-    np.savez(part, *[np.asarray(variable) for variable in _variables(model)])
-    os.replace(part, path)
+    with replacing(Path(_checkpoint(folder, last))) as part, part.open("wb") as file:
+        np.savez(file, *[np.asarray(variable) for variable in _variables(model)])
     write_history(history, folder)
     for epoch in {line.epoch for line in history} - {last, best}:
         if os.path.exists(_checkpoint(folder, epoch)):
@@ -198,7 +197,7 @@ def _save(model: keras.Model, history: Sequence[Epoch], folder: str) -> None:
 
 def write_history(history: Sequence[Epoch], folder: str) -> None:
     """Writes the epochs as JSON; the file is replaced whole."""
-    with replacing(os.path.join(folder, HISTORY_FILE)) as file:
+    with replacing(Path(folder, HISTORY_FILE)) as part, part.open("w") as file:
         json.dump([line._asdict() for line in history], file, indent=1)
 
 

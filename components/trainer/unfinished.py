@@ -7,11 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from absl import logging
 
 from components.shared.errors import InputError
+from components.shared.files import replace
 from components.trainer.backbone import file_state
 from components.trainer.films import Split
 from components.trainer.frozen import BFLOAT16, FLOAT32, resolved
@@ -98,14 +100,5 @@ def _own_precision(folder: str, name: str) -> str:
         with open(path) as file:
             return file.read()
     found = resolved(name)
-    with replacing(path) as file:
-        file.write(found)
+    replace(Path(path), found)
     return found
-
-
-@contextmanager
-def replacing(path: str) -> Iterator[TextIO]:
-    """Gives a text to write, which at the end of the block takes the file's place as a whole."""
-    with open(f"{path}.part", "w") as file:
-        yield file
-    os.replace(f"{path}.part", path)
