@@ -135,13 +135,15 @@ def _window(
     if bounds.min_area is None:
         # As `central` cuts it.
         return still + seen, still + ((side - seen) // 2 + (seen - 1.0) / 2.0)
-    area = 1.0 - (1.0 - bounds.min_area) * (draws[:, 7] + 1.0) / 2.0
-    # A part of all of the area has the picture's own ratio.
-    widest = -tf.math.log(area)
-    drawn = draws[:, 10] * tf.minimum(math.log(bounds.aspect_ratio), widest)
-    if bounds.even_shapes:
-        drawn = tf.clip_by_value(drawn + widening, -widest, widest)
-    ratio = tf.exp(drawn)
+    if not bounds.even_shapes:
+        widening = tf.zeros_like(widening)
+    # So much room is left for the widening in every cut-out, to both sides, that it is never less
+    # in one than in another, and the areas of all classes are alike.
+    largest = tf.exp(-tf.abs(widening))
+    smallest = tf.minimum(bounds.min_area, largest)
+    area = largest - (largest - smallest) * (draws[:, 7] + 1.0) / 2.0
+    room = -tf.math.log(area) - tf.abs(widening)
+    ratio = tf.exp(draws[:, 10] * tf.minimum(math.log(bounds.aspect_ratio), room) + widening)
     sides = side * tf.sqrt(tf.stack([area * ratio, area / ratio], axis=1))
     return sides, (side - 1.0) / 2.0 + draws[:, 8:10] * (side - sides) / 2.0
 

@@ -321,33 +321,53 @@ def test_shear_moves_rows_aside(draw: float) -> None:
         np.testing.assert_allclose(out[row], expected, atol=0.05)
 
 
+@pytest.mark.parametrize("widening", [math.log(1.25), -math.log(1.25)])
 @pytest.mark.parametrize(
-    ("draw", "widening", "share"),
+    ("area", "share", "drawn_ratio"),
     [
-        # Half of the area: at most twice as wide as high.
-        (0.0, math.log(2.0), 2.0),
-        (0.0, -math.log(2.0), 0.5),
-        (0.0, math.log(1.5), 1.5),
-        (1.0, math.log(1.5), 2.0),  # twice as wide by the draw, and no wider
-        (-1.0, math.log(2.0), 1.0),  # the one takes back what the other gives
+        # Of the picture's own width or height: four fifths of its area, and no room for a draw.
+        (-1.0, 0.8, 1.0),
+        # Half way to 0.32 is 0.56, in which 1 / 0.56 / 1.25 to one is left to the draw.
+        (0.0, 0.56, 1.0 / 0.56 / 1.25),
+        (1.0, 0.32, 1.5),
     ],
 )
-def test_shapes_are_evened_as_far_as_the_picture_reaches(
-    draw: float, widening: float, share: float
+@pytest.mark.parametrize("draw", [1.0, -1.0])
+def test_shapes_are_evened_by_the_same_in_every_cut_out(
+    widening: float, area: float, share: float, drawn_ratio: float, draw: float
 ) -> None:
-    limits = bounds(min_area=0.5, aspect_ratio=2.0, even_shapes=True)
-    draws = drawn(area=1.0, aspect=draw)[np.newaxis]
+    limits = bounds(min_area=0.32, aspect_ratio=1.5, even_shapes=True)
+    draws = drawn(area=area, aspect=draw, place=(0.5, -0.5))[np.newaxis]
     out = augmented_batch(film()[np.newaxis], limits, draws, 16, widening=widening)
-    # As a draw of that ratio is cut out, where nothing is evened.
-    same = drawn(area=1.0, aspect=math.log(share) / math.log(2.0))
-    expected = augmented(film(), bounds(min_area=0.5, aspect_ratio=2.0), same, 16)
-    np.testing.assert_allclose(out[0], expected, atol=1e-3)
-    # Switched off, it is not looked at.
-    off = augmented_batch(
-        film()[np.newaxis], limits.changed(even_shapes=False), draws, 16, widening=widening
+    ratio = drawn_ratio**draw * math.exp(widening)
+    width, height = 32 * math.sqrt(share * ratio), 32 * math.sqrt(share / ratio)
+    assert max(width, height) <= 32 + 1e-5
+    rows = 15.5 - 0.5 * (32 - height) / 2 + (np.arange(16) - 7.5) * height / 16
+    columns = 15.5 + 0.5 * (32 - width) / 2 + (np.arange(16) - 7.5) * width / 16
+    expected = ndimage.map_coordinates(
+        film(), np.meshgrid(rows, columns, indexing="ij"), order=1, mode="grid-constant"
     )
-    plain = augmented(film(), limits.changed(even_shapes=False), draws[0], 16)
-    np.testing.assert_array_equal(off[0], plain)
+    np.testing.assert_allclose(out[0], expected, atol=0.05)
+    # Switched off, it is not looked at.
+    off = limits.changed(even_shapes=False)
+    plain = augmented(film(), off, draws[0], 16)
+    np.testing.assert_array_equal(
+        augmented_batch(film()[np.newaxis], off, draws, 16, widening=widening)[0], plain
+    )
+
+
+def test_a_class_far_wider_than_the_other_is_cut_as_narrow_as_the_picture_allows() -> None:
+    # Wider by four, where half of the area can be twice as wide: a quarter of it then.
+    limits = bounds(min_area=0.5, aspect_ratio=1.5, even_shapes=True)
+    for area in (-1.0, 1.0):
+        draws = drawn(area=area, aspect=1.0)[np.newaxis]
+        out = augmented_batch(film()[np.newaxis], limits, draws, 32, widening=math.log(4.0))
+        columns = np.arange(32) + 0.0
+        rows = 15.5 + (np.arange(32) - 15.5) / 4
+        expected = ndimage.map_coordinates(
+            film(), np.meshgrid(rows, columns, indexing="ij"), order=1, mode="grid-constant"
+        )
+        np.testing.assert_allclose(out[0], expected, atol=0.05)
 
 
 def test_shapes_are_evened_of_cut_outs_alone() -> None:
