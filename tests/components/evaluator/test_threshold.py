@@ -161,13 +161,25 @@ def test_the_point_tells_what_the_threshold_does() -> None:
     assert not ((scores > point.lowest) & (scores < point.highest)).any()
 
 
-def test_where_the_films_contradict_the_regression_the_maximum_is_taken() -> None:
-    # Most pneumonias just above the normals, a few very far: these draw the line away.
-    odds = np.concatenate([np.full(100, -1.0), np.full(80, -0.9), np.full(20, 15.0)])
+@pytest.mark.parametrize(("missed", "rule"), [(1, "calibrated"), (2, "maximum"), (60, "maximum")])
+def test_where_the_films_contradict_the_regression_the_maximum_is_taken(
+    missed: int, rule: str
+) -> None:
+    # Three normals lie far among the pneumonias, and some pneumonias just above the normals.
     labels = np.repeat([False, True], 100)
+    odds = np.repeat([-1.0, 4.0, -0.9, 3.0], [97, 3, missed, 100 - missed])
+    # The regression's threshold misses these.
+    assert crossing(labels, odds) > expit(-0.9)
     point = youden_threshold(labels, expit(odds))
-    assert point.j == 1.0
-    assert expit(-1.0) < point.threshold <= expit(-0.9)
+    # The highest J is 1 + 0.97 - 1, its standard error the root of 0.97 * 0.03 / 100, 0.017.
+    assert point.highest_j == pytest.approx(0.97)
+    assert point.rule == rule
+    if rule == "maximum":
+        assert point.j == pytest.approx(0.97)
+        assert expit(-1.0) < point.threshold <= expit(-0.9)
+    else:
+        assert point.j == pytest.approx(0.96)
+        assert point.threshold == pytest.approx(crossing(labels, odds), abs=1e-3)
 
 
 def test_certain_scores_have_finite_log_odds() -> None:
