@@ -4,6 +4,8 @@
 
 In a copy of the data set whose films were squashed to squares a wide film is a narrowed child. The
 native films, found by name, tell how wide each was; within a class the log odds should not follow.
+They may for what goes along with a shape too, such as who is filmed how: how much of it is the
+stretch itself is told by stretching each film a little further.
 Squashed again from one shape, for which each is cut about its middle, they show what the net knows
 besides: pneumonias are wider than normal films, which tells the classes apart by itself. The
 widest shape is last given to the normal films alone.
@@ -31,6 +33,10 @@ from serving.client.servers import LocalModel
 _BOOTSTRAP = Bootstrap(2000, seed=1)
 # Side of the squashed copy's films.
 _SIDE = 224
+# Rows, or columns, about the middle that are stretched to the whole side.
+_STRETCHED = 196
+# From uint8 [S, S] films to their probabilities of pneumonia, [N].
+Read = Callable[[list[np.ndarray]], np.ndarray]
 # Width over height of a normal film and of one with pneumonia; None: the film's own.
 SHAPES: Mapping[str, tuple[float | None, float | None]] = {
     "as they were": (None, None),
@@ -96,28 +102,63 @@ def squashed(film: np.ndarray, ratio: float | None) -> np.ndarray:
     return cv2.resize(film, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
 
 
-def correlations(films: list[Film]) -> Iterator[str]:
-    """Yields the correlations of log odds and shape as Markdown, a line a class."""
-    yield "| | films | r | 95 %, patients resampled |"
-    yield "|---|---|---|---|"
+def stretch_slopes(films: list[Film], read: Read) -> np.ndarray:
+    """Returns how the log odds follow the stretch of each film, by the log of width over height.
+
+    Args:
+        films: N.
+        read: see `in_one_shape`.
+
+    Returns:
+        [N]: between the square film stretched in height, as one that was wider is, and in width.
+    """
+    start = (_SIDE - _STRETCHED) // 2
+    middle = slice(start, start + _STRETCHED)
+    squares = [squashed(film.native, None) for film in films]
+    wider = log_odds(read([squashed(square[middle], None) for square in squares]))
+    narrower = log_odds(read([squashed(square[:, middle], None) for square in squares]))
+    return (wider - narrower) / (2.0 * np.log(_SIDE / _STRETCHED))
+
+
+def correlations(films: list[Film], slopes: np.ndarray) -> Iterator[str]:
+    """Yields the correlations of log odds and shape as Markdown, a line a class.
+
+    Args:
+        films: N.
+        slopes: [N], see `stretch_slopes`.
+    """
+    yield "| | films | r | 95 %, patients resampled | of it the stretch |"
+    yield "|---|---|---|---|---|"
     for label, name in enumerate(CLASSES):
-        of_class = [film for film in films if film.label == label]
-        shapes = {"shape": np.array([film.ratio for film in of_class])}
+        rows = [row for row, film in enumerate(films) if film.label == label]
+        of_class = [films[row] for row in rows]
+        ratios = np.array([film.ratio for film in of_class])
         odds = np.array([film.odds for film in of_class])
         patients = np.array([film.patient for film in of_class])
-        found = with_intervals(shapes, odds, patients, _BOOTSTRAP)["shape"]
+        found = with_intervals({"ratio": ratios}, odds, patients, _BOOTSTRAP)["ratio"]
         low, high = found.interval
-        yield f"| {name} | {len(of_class)} | {found.r:+.3f} | {low:+.3f} to {high:+.3f} |"
+        stretch = _r_of_line(ratios, odds, slopes[rows].mean()) if rows else np.nan
+        yield (
+            f"| {name} | {len(of_class)} | {found.r:+.3f} | {low:+.3f} to {high:+.3f} "
+            f"| {stretch:+.3f} |"
+        )
 
 
-def in_one_shape(
-    films: list[Film], read: Callable[[list[np.ndarray]], np.ndarray], threshold: float
-) -> Iterator[str]:
+def _r_of_line(ratios: np.ndarray, odds: np.ndarray, slope: float) -> float:
+    """Returns what odds have of their r with ratios if they are a line in their logs and a rest.
+
+    The rest is taken to have no trend.
+    """
+    covariance = slope * np.cov(np.log(ratios), ratios, bias=True)[0, 1]
+    return float(covariance / (ratios.std() * odds.std()))
+
+
+def in_one_shape(films: list[Film], read: Read, threshold: float) -> Iterator[str]:
     """Yields what a net knows of films of given shapes as Markdown, a line of SHAPES each.
 
     Args:
         films: N.
-        read: from uint8 [S, S] films to probabilities, [N].
+        read: asks the net.
         threshold: of the net.
     """
     labels = np.array([film.label for film in films])
@@ -142,12 +183,12 @@ def main() -> int:
     films = read_films(options.run, options.native)
     if not films:
         parser.error(f"{options.native} holds no film of the run's test split")
-    print("\n".join(correlations(films)), end="\n\n")
     model = LocalModel(Path(newest_model(options.run)))
 
     def read(shown: list[np.ndarray]) -> np.ndarray:
         return np.array([model.ask(encode_png(film)).probability for film in shown])
 
+    print("\n".join(correlations(films, stretch_slopes(films, read))), end="\n\n")
     threshold = model.ask(encode_png(films[0].native)).threshold
     print("\n".join(in_one_shape(films, read, threshold)))
     return 0

@@ -4,8 +4,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit
 
-from bench.aspect import SHAPES, Film, correlations, in_one_shape, read_films, squashed
+from bench.aspect import (
+    SHAPES,
+    Film,
+    correlations,
+    in_one_shape,
+    read_films,
+    squashed,
+    stretch_slopes,
+)
 from components.shared.statistics.tally import log_odds
 from support.films import encode
 
@@ -53,7 +62,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_the_log_odds_are_held_against_the_native_shapes(run: Path) -> None:
-    lines = list(correlations(read_films(run, run.parent / "native")))[2:]
+    films = read_films(run, run.parent / "native")
+    lines = list(correlations(films, np.zeros(len(films))))[2:]
     with open(next(run.rglob("10/predictions.csv")), newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"][:30]
     for label, (name, line) in enumerate(zip(("NORMAL", "PNEUMONIA"), lines, strict=True)):
@@ -66,12 +76,47 @@ def test_the_log_odds_are_held_against_the_native_shapes(run: Path) -> None:
         assert cells[:3] == [name, "15", f"{expected:+.3f}"]
         low, high = map(float, cells[3].split(" to "))
         assert low < expected < high
+        assert cells[4] == "+0.000"
 
 
 def test_without_native_films_there_is_no_correlation(run: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     found = read_films(run, tmp_path / "empty")
-    assert "| NORMAL | 0 | +nan | +nan to +nan |" in list(correlations(found))
+    assert "| NORMAL | 0 | +nan | +nan to +nan | +nan |" in list(correlations(found, np.zeros(0)))
+
+
+def test_what_of_a_correlation_is_the_stretch() -> None:
+    # Log odds that are the log ratio and twice as much again of something along with it.
+    widths = [30, 40, 50, 60, 80]
+    films = [
+        Film(label, str(width), 3 * np.log(width / 40), np.zeros((40, width), np.uint8))
+        for label in (0, 1)
+        for width in widths
+    ]
+    slopes = np.repeat([1.0, -1.5], len(widths))
+    ratios = np.array(widths) / 40
+    r = stats.pearsonr(ratios, np.log(ratios)).statistic
+    cells = [line.split("|") for line in list(correlations(films, slopes))[2:]]
+    assert [row[3].strip() for row in cells] == [f"{r:+.3f}"] * 2
+    assert [row[5].strip() for row in cells] == [f"{r / 3:+.3f}", f"{-r / 2:+.3f}"]
+
+
+def test_the_slope_is_of_the_stretch_of_the_square_film() -> None:
+    film = np.full((300, 450), 50, np.uint8)
+    film[100:200, 150:300] = 250
+    asked = []
+
+    def read(shown: list[np.ndarray]) -> np.ndarray:
+        (picture,) = shown
+        inside = picture > 150
+        across, down = inside.any(axis=0).sum(), inside.any(axis=1).sum()
+        asked.append((across, down))
+        return np.array([expit(2.0 * np.log(down / across))])
+
+    found = stretch_slopes([Film(1, "p", 0.0, film)], read)
+    # A third of 224, and 224 / 196 times as much in one direction.
+    np.testing.assert_allclose(asked, [(74.7, 85.3), (85.3, 74.7)], atol=1.5)
+    assert found == pytest.approx([2.0], rel=0.2)
 
 
 def test_a_film_is_cut_about_its_middle_and_squashed() -> None:
