@@ -12,6 +12,8 @@ from components.trainer.settings import Augmentation
 # where in the picture, right and down, aspect ratio, shear, gamma, sharpness, noise, and what the
 # noise follows from.
 DRAWS = 17
+# Pixels; of coordinates in float32.
+_ROUNDING = 1e-3
 # Of the pixels of a view.
 _BLUR = np.outer(cv2.getGaussianKernel(7, 1.5), cv2.getGaussianKernel(7, 1.5)).astype(np.float32)
 
@@ -109,22 +111,29 @@ def _placed(
     size: int,
 ) -> tf.Tensor:
     """Returns parts of pictures [N, P, P, 1], turned and sheared, as views [N, size, size, 1]."""
-    sides, middle = _window(draws, widening, bounds, float(pictures.shape[1]), seen)
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    side = float(pictures.shape[1])
+    if not bounds.even_shapes:
+        widening = tf.zeros_like(widening)
+    sides, middle = _window(draws, widening, bounds, side, seen)
+    maps = _projection(
+        angle=draws[:, 0] * math.radians(bounds.rotation),
+        shear=tf.tan(draws[:, 11] * math.radians(bounds.shear)),
+        shift=draws[:, 1:3] * bounds.shift * float(size),
+        step=sides / float(size) / (1.0 + draws[:, 3:4] * bounds.zoom),
+        middle=middle,
+        centre=(size - 1.0) / 2.0,
+    )
+    views = tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures,
-        transforms=_projection(
-            angle=draws[:, 0] * math.radians(bounds.rotation),
-            shear=tf.tan(draws[:, 11] * math.radians(bounds.shear)),
-            shift=draws[:, 1:3] * bounds.shift * float(size),
-            step=sides / float(size) / (1.0 + draws[:, 3:4] * bounds.zoom),
-            middle=middle,
-            centre=(size - 1.0) / 2.0,
-        ),
+        transforms=maps,
         output_shape=[size, size],
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
+    if bounds.even_shapes:
+        views *= _inside(maps, *_frame(draws, widening, side), size)
+    return views
 
 
 def _window(
@@ -135,8 +144,6 @@ def _window(
     if bounds.min_area is None:
         # As `central` cuts it.
         return still + seen, still + ((side - seen) // 2 + (seen - 1.0) / 2.0)
-    if not bounds.even_shapes:
-        widening = tf.zeros_like(widening)
     # So much room is left for the widening in every cut-out, to both sides, that it is never less
     # in one than in another, and the areas of all classes are alike.
     largest = tf.exp(-tf.abs(widening))
@@ -146,6 +153,43 @@ def _window(
     ratio = tf.exp(draws[:, 10] * tf.minimum(math.log(bounds.aspect_ratio), room) + widening)
     sides = side * tf.sqrt(tf.stack([area * ratio, area / ratio], axis=1))
     return sides, (side - 1.0) / 2.0 + draws[:, 8:10] * (side - sides) / 2.0
+
+
+def _frame(draws: tf.Tensor, widening: tf.Tensor, side: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns sides and centre of the largest cut-out, [N, 2] both, which holds the view's own.
+
+    What lies beyond it is to count as outside the film: how far a film goes on beyond a cut-out, to
+    the sides or up and down, would tell its class.
+    """
+    least = tf.minimum(widening, 0.0), tf.minimum(-widening, 0.0)
+    # From the middle of the first pixel to that of the last; beyond these a film fades.
+    span = side - 1.0
+    sides = span * tf.exp(tf.stack(least, axis=1))
+    return sides, span / 2.0 + draws[:, 8:10] * (span - sides) / 2.0
+
+
+def _inside(maps: tf.Tensor, sides: tf.Tensor, middle: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns 1 where a view shows what is inside of a frame, 0 elsewhere, [N, size, size, 1].
+
+    Args:
+        maps: [N, 8], see `_projection`.
+        sides: [N, 2] of the frame, (right, down), in input pixels.
+        middle: [N, 2], its centre.
+        size: of the views.
+    """
+    place = tf.range(float(size))
+    right, down = place[tf.newaxis, tf.newaxis], place[tf.newaxis, :, tf.newaxis]
+    inside = tf.constant(True)
+    for way, (first, second, start) in enumerate(((0, 1, 2), (3, 4, 5))):
+        at = _rows(maps, first) * right + _rows(maps, second) * down + _rows(maps, start)
+        reach = _rows(sides, way) / 2.0
+        inside &= tf.abs(at - _rows(middle, way)) <= reach + _ROUNDING
+    return tf.cast(inside, tf.float32)[..., tf.newaxis]
+
+
+def _rows(values: tf.Tensor, column: int) -> tf.Tensor:
+    """Returns a column of [N, K] in the shape [N, 1, 1]."""
+    return values[:, column, tf.newaxis, tf.newaxis]
 
 
 def _projection(

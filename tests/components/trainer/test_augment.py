@@ -367,7 +367,27 @@ def test_a_class_far_wider_than_the_other_is_cut_as_narrow_as_the_picture_allows
         expected = ndimage.map_coordinates(
             film(), np.meshgrid(rows, columns, indexing="ij"), order=1, mode="grid-constant"
         )
-        np.testing.assert_allclose(out[0], expected, atol=0.05)
+        # Of the film's rows 12 to 19 are cut out, a quarter, and nothing is shown of the rest.
+        inside = abs(rows - 15.5) <= 31 / 8
+        np.testing.assert_allclose(out[0][inside], expected[inside], atol=0.05)
+        assert not out[0][~inside].any()
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_what_is_beyond_a_film_tells_no_class(size: int) -> None:
+    # A film of one grey: what is seen of it is where it ends, turned and sheared and from afar.
+    limits = bounds(
+        min_area=0.3, aspect_ratio=1.5, even_shapes=True, zoom=0.5, rotation=30.0, shear=20.0
+    )
+    draws, grey = random_draws(200), np.full((200, 64, 64), 90.0)
+    wide, narrow = (
+        np.rint(augmented_batch(grey, limits, draws, size, widening=widening))
+        for widening in (math.log(1.25), -math.log(1.25))
+    )
+    assert set(np.unique(wide)) == {0.0, 90.0}
+    assert 0.01 < (wide == 0.0).mean() < 0.5
+    # But for a part of a pixel at the edge.
+    assert (wide != narrow).mean() < 2e-3
 
 
 def test_shapes_are_evened_of_cut_outs_alone() -> None:
