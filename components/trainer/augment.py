@@ -179,17 +179,21 @@ def _inside(maps: tf.Tensor, sides: tf.Tensor, middle: tf.Tensor, size: int) -> 
     """
     place = tf.range(float(size))
     right, down = place[tf.newaxis, tf.newaxis], place[tf.newaxis, :, tf.newaxis]
+    of_maps, of_sides, of_middle = _columns(maps), _columns(sides), _columns(middle)
     inside = tf.constant(True)
-    for way, (first, second, start) in enumerate(((0, 1, 2), (3, 4, 5))):
-        at = _rows(maps, first) * right + _rows(maps, second) * down + _rows(maps, start)
-        reach = _rows(sides, way) / 2.0
-        inside &= tf.abs(at - _rows(middle, way)) <= reach + _ROUNDING
+    for way in (0, 1):
+        by_right, by_down, start = of_maps[3 * way : 3 * way + 3]
+        apart = by_right * right + by_down * down + start - of_middle[way]
+        inside &= tf.abs(apart) <= of_sides[way] / 2.0 + _ROUNDING
     return tf.cast(inside, tf.float32)[..., tf.newaxis]
 
 
-def _rows(values: tf.Tensor, column: int) -> tf.Tensor:
-    """Returns a column of [N, K] in the shape [N, 1, 1]."""
-    return values[:, column, tf.newaxis, tf.newaxis]
+def _columns(values: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the columns of [N, K], in the shape [N, 1, 1] each.
+
+    Not by slices with new axes, which TensorFlow drops from a slice of stacked columns in a graph.
+    """
+    return [tf.reshape(column, [-1, 1, 1]) for column in tf.unstack(values, axis=1)]
 
 
 def _projection(

@@ -390,6 +390,22 @@ def test_what_is_beyond_a_film_tells_no_class(size: int) -> None:
     assert (wide != narrow).mean() < 2e-3
 
 
+def test_a_graph_makes_the_same_views() -> None:
+    limits = bounds(
+        min_area=0.3, aspect_ratio=1.5, even_shapes=True, zoom=0.5, rotation=30.0, shear=20.0
+    )
+    pictures = np.stack([film(32)] * 8)[..., np.newaxis].astype(np.float32)
+    draws, wider = random_draws(8), np.array([0.1, -0.1] * 4, np.float32)
+
+    def view(*batch: tf.Tensor) -> tf.Tensor:
+        return augment(*batch, limits, 32, 16)
+
+    batches = tf.data.Dataset.from_tensor_slices((pictures, draws, wider)).batch(8).map(view)
+    (found,) = batches.as_numpy_iterator()
+    eager = view(*map(tf.constant, (pictures, draws, wider)))
+    np.testing.assert_allclose(found, eager.numpy(), atol=1e-2)
+
+
 def test_shapes_are_evened_of_cut_outs_alone() -> None:
     with pytest.raises(ValueError, match="min_area is null"):
         bounds(even_shapes=True)
