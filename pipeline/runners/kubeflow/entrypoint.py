@@ -96,12 +96,12 @@ def _run(options: argparse.Namespace, beam_args: list[str], root: str) -> str | 
     made = json.loads(output.read_text("utf-8"))
     if versions and (version := _pushed_version(made)):
         versions.push(version, _pusher(told))
-        print(f"Pushed {destination}/{version}.")
+        print(f"Pushed {destination}/{version}.", flush=True)
     if options.reports:
         report = Path(local["outputs"]["artifacts"][executor_input.REPORT]["artifacts"][0]["uri"])
         place = f"{options.reports}/{executor_input.report_name(told)}"
         _leave(report, place)
-        print(f"Report: {place}/report.html")
+        print(f"Report: {place}/report.html", flush=True)  # before what goes to the other stream
     replace(output, json.dumps(executor_input.from_tfx(made, root)))
     return executor_input.refusal(told, made)
 

@@ -16,10 +16,11 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from pipeline.cli import main
+from serving import manifests
 from support.manifest_schemas import KSERVE_KINDS, check_compose, check_kserve, check_kubernetes
 from support.pushed_run import make_run
 
-COMMITTED = Path(__file__).parents[3] / "serving" / "manifests" / "templates"
+COMMITTED = Path(manifests.__file__).parent / "templates"
 Document = dict[str, Any]
 
 

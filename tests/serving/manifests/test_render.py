@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 import yaml
 
+from serving import manifests
 from serving.manifests.render import Serving, render
 from serving.manifests.rollout import choose
 
-TEMPLATES = Path(__file__).parents[3] / "serving" / "manifests" / "templates"
+TEMPLATES = Path(manifests.__file__).parent / "templates"
 BASE = {
     path.relative_to(TEMPLATES).as_posix(): path.read_text("utf-8")
     for path in TEMPLATES.rglob("*")

@@ -124,9 +124,14 @@ def test_no_more_messages_are_read_at_a_time_than_would_fit(proxy_to: Any) -> No
         time.sleep(0.5)
         assert proxy.sent < 2**20
         go_on.set()
-        assert {other.result(60) for other in others} == {
-            "INVALID_ARGUMENT: Film 0: not a readable JPEG or PNG."
-        }
+        answers = [other.result(60) for other in others]
+    answered = "INVALID_ARGUMENT: Film 0: not a readable JPEG or PNG."
+    # One that has come while another is being answered finds no room.
+    assert answered in answers
+    assert set(answers) <= {
+        answered,
+        "UNAVAILABLE: There is no room for the body: ask again later.",
+    }
     assert first.code() is grpc.StatusCode.NOT_FOUND  # of a model without a name
     assert proxy.sent > 4 * 8 * 2**20
 
