@@ -397,12 +397,12 @@ def test_a_graph_makes_the_same_views() -> None:
     pictures = np.stack([film(32)] * 8)[..., np.newaxis].astype(np.float32)
     draws, wider = random_draws(8), np.array([0.1, -0.1] * 4, np.float32)
 
-    def view(*batch: tf.Tensor) -> tf.Tensor:
-        return augment(*batch, limits, 32, 16)
+    def view(films: tf.Tensor, numbers: tf.Tensor, widening: tf.Tensor) -> tf.Tensor:
+        return augment(films, numbers, widening, limits, 32, 16)
 
     batches = tf.data.Dataset.from_tensor_slices((pictures, draws, wider)).batch(8).map(view)
     (found,) = batches.as_numpy_iterator()
-    eager = view(*map(tf.constant, (pictures, draws, wider)))
+    eager = view(tf.constant(pictures), tf.constant(draws), tf.constant(wider))
     np.testing.assert_allclose(found, eager.numpy(), atol=1e-2)
 
 
