@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from components.films.blank import why_blank
 from components.shared.headers import (
     BadImageError,
     check_bytes,
@@ -27,8 +28,6 @@ _CENTRE = 1 / 10
 # Mean difference between colour channels above which a picture is no grey film, of 0 to 1. The
 # chroma noise of a grey film saved as colour JPEG stays well below it.
 _COLOUR_DIFFERENCE = 0.02
-# A film with less contrast than this (standard deviation of the grey level) shows nothing.
-_BLANK_STD = 0.01
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,8 @@ def inspect_image(data: bytes, limits: FilmLimits) -> Facts:
     scale = float(np.iinfo(pixels.dtype).max)
     grey = _grey(pixels)
     mean, std = (float(value.item()) / scale for value in cv2.meanStdDev(grey))
-    if std < _BLANK_STD:
-        raise BadImageError(f"blank: the grey level varies by {std:.4f} of the range only")
+    if why := why_blank(std):
+        raise BadImageError(why)
     height, width = grey.shape
     return Facts(width, height, channels, mean, std, _colour(pixels, scale), _polarity(grey))
 

@@ -17,6 +17,10 @@ class FilmLimits(Section):
     max_pixels: int = Field(50_000_000, ge=1, description="width x height of a film")
     min_side: int = Field(32, ge=1, description="pixels of a film's shorter side")
     max_aspect_ratio: float = Field(4.0, ge=1.0, description="longer side over shorter side")
+    adults: bool = Field(
+        False,
+        description="take films of patients of 18 years and more, as far as a DICOM file tells",
+    )
 
 
 def limits_of(model: Path) -> FilmLimits:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from serving.client.errors import FilmError
+from components.films.errors import FilmError
 from serving.client.films import load
 from serving.client.servers import Answer, Server
 

@@ -1,8 +1,4 @@
-"""What can go wrong with one film, while the others go on."""
-
-
-class FilmError(ValueError):
-    """A film that could not be read or answered; the message goes on after the film's name."""
+"""What can go wrong with all films at once."""
 
 
 class ServerError(RuntimeError):

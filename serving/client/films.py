@@ -4,10 +4,10 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
+from components.films import dicom
+from components.films.errors import FilmError
 from components.shared.errors import InputError
 from components.shared.limits import FilmLimits
-from serving.client import dicom
-from serving.client.errors import FilmError
 
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.util
 
+from components.films.errors import FilmError
 from components.shared.errors import InputError
 from components.shared.features import (
     IMAGE_BYTES,
@@ -21,7 +22,7 @@ from components.shared.features import (
 from components.shared.headers import BadImageError, check_film
 from components.shared.limits import LIMITS_FILE, FilmLimits, limits_of
 from components.shared.versions import GRAPH_FILE, local_versions
-from serving.client.errors import FilmError, ServerError
+from serving.client.errors import ServerError
 
 DEFAULT_MODEL = "pneumonia"
 _RETRIES = 4

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
+from components.films import dicom
+from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
-from serving.client import dicom
-from serving.client.errors import FilmError
 
 _SECONDS = 20
 # A film of 50 million pixels takes 2 GB on its way to 8 bits.
@@ -33,7 +33,7 @@ class Decoder:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dicom")
 
     async def to_png(self, data: bytes, limits: FilmLimits) -> bytes:
-        """Returns the film as PNG; see `serving.client.dicom.to_png`.
+        """Returns the film as PNG; see `components.films.dicom.to_png`.
 
         Raises:
             FilmError: it is no film, or cannot be decoded.

@@ -8,6 +8,8 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from components.films import dicom
+from components.films.errors import FilmError
 from components.shared.features import (
     HEATMAP,
     IMAGE_BYTES,
@@ -20,8 +22,6 @@ from components.shared.features import (
     THRESHOLD,
 )
 from components.shared.limits import FilmLimits
-from serving.client import dicom
-from serving.client.errors import FilmError
 from serving.server.guard import read_body
 from serving.server.isolation import Decoder
 from serving.server.service import Served, Service

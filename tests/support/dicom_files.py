@@ -1,6 +1,7 @@
 """DICOM files for the tests."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ def dicom(pixels: np.ndarray, **tags: Any) -> bytes:
             setattr(dataset, keyword, value)
     dataset.PixelData = pixels.tobytes()
     return saved(dataset)
+
+
+def table(values: Sequence[int], first: int, bits: int, kind: str = "US") -> Dataset:
+    """Returns the item of a sequence of tables, as US, as OW of words, or as OW of `bytes`."""
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US" if first >= 0 else "SS", [len(values) % 65536, first, bits])
+    if kind == "US":
+        item.add_new("LUTData", "US", list(values))
+    else:
+        words = np.asarray(values, "u1" if kind == "bytes" else "<u2")
+        item.add_new("LUTData", "OW", words.tobytes())
+    return item
 
 
 def saved(dataset: Dataset) -> bytes:

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from components.films.errors import FilmError
 from components.shared.errors import InputError
 from components.shared.limits import FilmLimits
 from serving.client import films
-from serving.client.errors import FilmError
 from support.dicom_files import EIGHT, dicom
 
 LIMITS = FilmLimits()

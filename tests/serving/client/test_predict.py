@@ -18,12 +18,13 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from components.films.errors import FilmError
 from components.shared.errors import InputError
 from components.shared.limits import LIMITS_FILE, FilmLimits
 from pipeline.cli import main
 from serving.client import servers
 from serving.client.client import Client
-from serving.client.errors import FilmError, ServerError
+from serving.client.errors import ServerError
 from support.dicom_files import EIGHT, dicom
 
 THRESHOLD = 0.5

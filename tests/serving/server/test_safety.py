@@ -25,8 +25,8 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
-from serving.client.errors import FilmError
 from serving.server import application, isolation
 from serving.server.limits import Limits
 from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
@@ -102,14 +102,15 @@ def test_films(guarded: Address, films: list[bytes], status: int, reason: str) -
 
 
 def test_a_dicom_film_is_held_to_the_models_limits(guarded: Address) -> None:
-    def read(film: np.ndarray) -> requests.Response:
+    def read(height: int) -> requests.Response:
+        film = np.tile(np.arange(100, dtype=np.uint8), (height, 1))
         return post(guarded, "/readings", dicom(film))
 
-    assert read(np.full((80, 100), 51, np.uint8)).status_code == 200
-    response = read(np.full((101, 100), 51, np.uint8))
+    assert read(80).status_code == 200
+    response = read(101)
     assert response.status_code == 400
     assert "10100 pixels; at most 10000 are read" in response.json()["error"]
-    response = read(np.full((20, 100), 51, np.uint8))
+    response = read(20)
     assert response.json()["error"] == "Film 0: 100 x 20 pixels: longer than 4 to 1."
 
 

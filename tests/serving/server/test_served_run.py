@@ -13,7 +13,7 @@ import tensorflow as tf
 from conftest import FinishedRun
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving.client.errors import FilmError
+from components.films.errors import FilmError
 from serving.client.servers import LocalModel
 from support.films import encode, tiny_film
 from support.served_model import Address, serving

@@ -6,12 +6,13 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit
 
+from components.films.dicom import is_dicom, to_png
+from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
-from serving.client.dicom import is_dicom, to_png
-from serving.client.errors import FilmError
-from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
+from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved, table
 
 LIMITS = FilmLimits()
 
@@ -19,14 +20,6 @@ LIMITS = FilmLimits()
 def shown(data: bytes) -> np.ndarray:
     picture = cv2.imdecode(np.frombuffer(to_png(data, LIMITS), np.uint8), cv2.IMREAD_UNCHANGED)
     return picture if picture.ndim == 2 else picture[..., ::-1]
-
-
-def table(values: list[int], first: int, bits: int) -> Dataset:
-    lut = Dataset()
-    lut.LUTDescriptor = [len(values), first, bits]
-    lut.LUTData = values
-    lut["LUTDescriptor"].VR = lut["LUTData"].VR = "US"
-    return lut
 
 
 TWELVE = np.array([[0, 16, 2048], [4079, 4094, 4095]], np.uint16)
@@ -143,26 +136,121 @@ def test_compressed_films_are_the_same_films(name: str) -> None:
 @pytest.mark.parametrize(
     ("tags", "reason"),
     [
-        ({"Modality": "MR"}, "is no radiograph: its Modality is MR"),
-        ({"Modality": None}, "its Modality is missing"),
-        ({"BodyPartExamined": "HAND"}, "its BodyPartExamined is HAND"),
-        ({"ViewPosition": "LL"}, "its ViewPosition is LL, not AP or PA"),
         ({"NumberOfFrames": 2}, "holds 2 frames"),
         ({"Rows": 60000, "Columns": 60000}, "has 3600000000 pixels"),
         ({"Rows": 3}, "its pixels cannot be decoded"),
+        ({"Rows": 1}, "has 6 bytes of pixels, and by its header 3"),
         ({"BitsStored": 12}, "its pixels cannot be decoded"),
+        ({"WindowCenter": 3000, "WindowWidth": 10}, "is blank: the grey level varies by 0.0000"),
+        ({"WindowCenter": "1e999", "WindowWidth": 10}, "is no readable|WindowCenter inf"),
+        (
+            {"VOILUTFunction": "CUBIC", "WindowCenter": 9, "WindowWidth": 9},
+            "a VOILUTFunction that the standard does not know",
+        ),
+        ({"PresentationLUTShape": "INVERSE"}, "MONOCHROME2 with the PresentationLUTShape INVERSE"),
+        ({"RescaleSlope": 0, "RescaleIntercept": 1}, "its pixels cannot be decoded|is blank"),
+        ({"VOILUTSequence": [table([0, 9, 255], 0, 8)]}, None),
     ],
 )
-def test_what_is_no_frontal_chest_film_is_refused(tags: dict[str, Any], reason: str) -> None:
+def test_what_cannot_be_shown_is_refused(tags: dict[str, Any], reason: str | None) -> None:
+    film = dicom(EIGHT, **tags)
+    if reason is None:
+        assert np.ptp(shown(film)) == 255
+        return
     with pytest.raises(FilmError, match=reason) as caught:
-        to_png(dicom(EIGHT, **tags), LIMITS)
+        to_png(film, LIMITS)
     assert NAME not in str(caught.value)
     assert IDENTIFIER not in str(caught.value)
 
 
-@pytest.mark.parametrize("keyword", ["BodyPartExamined", "ViewPosition"])
-def test_what_is_not_said_is_not_held_against_a_film(keyword: str) -> None:
-    np.testing.assert_array_equal(shown(dicom(EIGHT, **{keyword: None})), EIGHT)
+def test_a_table_shorter_than_its_descriptor_says() -> None:
+    short = table([0, 9, 255], 0, 8)
+    short.LUTDescriptor = [9, 0, 8]
+    with pytest.raises(FilmError, match="a table of 3 entries, and by its descriptor 9"):
+        to_png(dicom(EIGHT, VOILUTSequence=[short]), LIMITS)
+
+
+def test_two_entries_in_each_word_of_a_table() -> None:
+    packed = table([0x0100, 0xFF09], 0, 8)
+    packed.LUTDescriptor = [4, 0, 8]
+    film = dicom(np.array([[0, 1, 2, 3]], np.uint8), VOILUTSequence=[packed])
+    assert shown(film).tolist() == [[0, 1, 9, 255]]
+
+
+def test_a_high_bit_elsewhere() -> None:
+    left = dicom((TWELVE << 4).astype(np.uint16), BitsStored=12, HighBit=15)
+    np.testing.assert_array_equal(shown(left), shown(dicom(TWELVE, BitsStored=12)))
+
+
+def test_values_of_more_bits_than_the_header_says() -> None:
+    with pytest.raises(FilmError, match="more than the 10 bits"):
+        to_png(dicom(TWELVE, BitsStored=10), LIMITS)
+
+
+def test_overlays_in_the_bits_that_values_leave_free() -> None:
+    dataset = pydicom.dcmread(io.BytesIO(dicom(TWELVE | 0x4000, BitsStored=12)))
+    dataset.add_new(0x60000102, "US", 14)
+    np.testing.assert_array_equal(shown(saved(dataset)), shown(dicom(TWELVE, BitsStored=12)))
+
+
+def test_a_colour_stream_of_a_grey_film() -> None:
+    picture = np.repeat(np.arange(64, dtype=np.uint8).reshape(8, 8, 1) * 4, 3, axis=2)
+    _, jpeg = cv2.imencode(".jpg", picture)
+    dataset = pydicom.dcmread(io.BytesIO(dicom(picture[..., 0].copy())))
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.PixelData = encapsulate([jpeg.tobytes()])
+    dataset["PixelData"].is_undefined_length = True
+    with pytest.raises(FilmError, match="has 3 samples a pixel"):
+        to_png(saved(dataset), LIMITS)
+    dataset.Rows, dataset.SamplesPerPixel, dataset.PlanarConfiguration = 4, 3, 0
+    with pytest.raises(FilmError, match="is 8 x 8 pixels, and by its header 8 x 4"):
+        to_png(saved(dataset), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"VOILUTFunction": "", "WindowCenter": 2048, "WindowWidth": 4096},
+        {"WindowCenter": 2048, "WindowWidth": 0},
+        {"WindowCenter": "", "WindowWidth": ""},
+        {"RescaleSlope": "", "RescaleIntercept": ""},
+        {"ModalityLUTSequence": [table(range(4096), 0, 12)]},
+        {"ModalityLUTSequence": []},
+        {"PresentationLUTShape": "IDENTITY"},
+        {"PixelPaddingValue": ""},
+    ],
+)
+def test_what_a_tag_leaves_open_is_as_if_it_were_not_there(tags: dict[str, Any]) -> None:
+    plain = shown(dicom(TWELVE, BitsStored=12))
+    np.testing.assert_allclose(shown(dicom(TWELVE, BitsStored=12, **tags)), plain, atol=1)
+
+
+@pytest.mark.parametrize("start", [132, None])
+def test_a_file_without_its_preamble(start: int | None) -> None:
+    data = dicom(EIGHT)
+    if start is None:  # nor the group that tells the transfer syntax
+        dataset = pydicom.dcmread(io.BytesIO(data))
+        body = io.BytesIO()
+        pydicom.dcmwrite(body, pydicom.Dataset(dataset), implicit_vr=True, little_endian=True)
+        bare = body.getvalue()
+    else:
+        bare = data[start:]
+    assert is_dicom(bare)
+    np.testing.assert_array_equal(shown(bare), EIGHT)
+
+
+def test_words_of_a_table_in_a_file_of_the_other_order() -> None:
+    dataset = pydicom.dcmread(io.BytesIO(dicom(TWELVE, BitsStored=12)))
+    entries = np.arange(4096)[::-1].astype(">u2")
+    item = table([0] * 4096, 0, 12, "OW")
+    item.LUTData = entries.tobytes()
+    dataset.VOILUTSequence = [item]
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    dataset.PixelData = TWELVE.astype(">u2").tobytes()
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=False)
+    wanted = 255 - shown(dicom(TWELVE, BitsStored=12)).astype(int)
+    np.testing.assert_allclose(shown(file.getvalue()), wanted, atol=1)
 
 
 def test_a_film_without_pixels() -> None:

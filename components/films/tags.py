@@ -1,0 +1,143 @@
+"""Whether a DICOM object is a frontal chest radiograph that may be read, as far as its tags tell.
+
+What is not said is not held against a film. No message has anything that tells the patient: of
+what a tag holds it has the standard's terms alone, since a name may stand anywhere.
+"""
+
+import re
+from datetime import date, datetime
+
+import pydicom
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from components.films.errors import FilmError
+from components.shared.limits import FilmLimits
+
+# Computed, digital and digitised radiographs: DICOM PS3.3, C.7.3.1.1.1.
+_MODALITIES = ("CR", "DX", "RG")
+_BODY_PARTS = ("CHEST", "THORAX", "LUNG")
+_FRONTAL = ("AP", "PA")
+# Digital X-ray, mammography and intra-oral images as the detector gave them (PS3.4, B.5): grey
+# levels and polarity are not those of a film (PS3.3, C.8.11.3).
+_FOR_PROCESSING = tuple(f"1.2.840.10008.5.1.4.1.1.1.{kind}.1" for kind in ("1", "2", "3"))
+# Of the context groups of views (PS3.16, CID 4010) and of regions (CID 4031).
+_FRONTAL_VIEWS = ("AnteroPosterior", "PosteroAnterior", "Frontal")
+_CHEST_REGIONS = ("Chest",)
+# What a view's meaning names in every vocabulary, where it is not frontal.
+_OTHER_VIEWS = re.compile(r"LATERAL|OBLIQUE|AXIAL|TANGENTIAL|SAGITTAL|LORDOTIC|DECUBITUS")
+_CHEST_CODES = (
+    Code("51185008", "SCT", "Thoracic structure"),
+    Code("39607008", "SCT", "Lung structure"),
+)
+# Terms of the standard that are named where they are the reason: modalities, views, body parts.
+_TERMS = (
+    *("CT", "MR", "US", "MG", "PT", "NM", "XA", "RF", "OT", "SC", "SR", "PR", "KO", "SEG", "IO"),
+    *("LL", "RL", "LLD", "RLD", "LLO", "RLO"),
+    *("ABDOMEN", "ANKLE", "ARM", "CSPINE", "ELBOW", "FOOT", "HAND", "HEAD", "HIP", "KNEE", "LEG"),
+    *("LSPINE", "NECK", "PELVIS", "SHOULDER", "SKULL", "SPINE", "TSPINE", "WRIST"),
+)
+_AGE = re.compile(r"(\d{3})([DWMY])")
+_ADULT = 18
+
+
+def check_tags(dataset: pydicom.Dataset, limits: FilmLimits) -> None:
+    """Raises FilmError for what is no single frontal radiograph of a child's chest."""
+    modality = _text(dataset, "Modality")
+    if modality not in _MODALITIES:
+        raise FilmError(
+            f"is no radiograph: its Modality is {_term(modality)}, not one of "
+            f"{', '.join(_MODALITIES)}"
+        )
+    intent = _text(dataset, "PresentationIntentType")
+    if _text(dataset, "SOPClassUID") in _FOR_PROCESSING or intent == "FOR PROCESSING":
+        raise FilmError(
+            "is what the detector measured, for processing and not for presentation: its greys "
+            "are not those of a film"
+        )
+    _check_region(dataset)
+    _check_view(dataset)
+    if not limits.adults and _is_adult(dataset):
+        raise FilmError("is of an adult, for whom the model was not made")
+
+
+def _check_region(dataset: pydicom.Dataset) -> None:
+    part = _text(dataset, "BodyPartExamined")
+    if part and not any(name in part for name in _BODY_PARTS):
+        raise FilmError(f"is no chest radiograph: its BodyPartExamined is {_term(part)}")
+    code = _code(dataset, "AnatomicRegionSequence")
+    if code is None or code in _CHEST_CODES:
+        return
+    known = _known(code, "cid4031")
+    if known in _CHEST_REGIONS:
+        return
+    if known or (code.meaning and not any(name in code.meaning.upper() for name in _BODY_PARTS)):
+        region = known or "another region's"
+        raise FilmError(f"is no chest radiograph: its AnatomicRegionSequence is {region}")
+
+
+def _check_view(dataset: pydicom.Dataset) -> None:
+    view = _text(dataset, "ViewPosition")
+    if view and view not in _FRONTAL:
+        raise FilmError(
+            f"is no frontal radiograph: its ViewPosition is {_term(view)}, not AP or PA"
+        )
+    code = _code(dataset, "ViewCodeSequence")
+    if code is not None:
+        known = _known(code, "cid4010")
+        if known not in (None, *_FRONTAL_VIEWS) or _OTHER_VIEWS.search(code.meaning.upper()):
+            other = known or "another view's"
+            raise FilmError(f"is no frontal radiograph: its ViewCodeSequence is {other}")
+    # Where rows and columns go to, such as L\F: each begins with the main direction.
+    orientation = [str(way).upper() for way in dataset.get("PatientOrientation") or ()]
+    if len(orientation) == 2 and all(orientation):
+        across, down = (way[0] for way in orientation)
+        if {across, down} & {"A", "P"}:
+            raise FilmError("is no frontal radiograph by its PatientOrientation")
+        if down != "F" or across not in "LR":
+            raise FilmError("is not upright by its PatientOrientation")
+
+
+def _is_adult(dataset: pydicom.Dataset) -> bool:
+    if match := _AGE.fullmatch(_text(dataset, "PatientAge")):
+        years = int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2]]
+        return years >= _ADULT
+    born = _date(dataset, "PatientBirthDate")
+    keywords = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")
+    taken = next((day for key in keywords if (day := _date(dataset, key))), None)
+    if born is None or taken is None:
+        return False
+    return taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day)) >= _ADULT
+
+
+def _date(dataset: pydicom.Dataset, keyword: str) -> date | None:
+    try:
+        return datetime.strptime(_text(dataset, keyword), "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _code(dataset: pydicom.Dataset, keyword: str) -> Code | None:
+    items = dataset.get(keyword)
+    if not items:
+        return None
+    value = _text(items[0], "CodeValue") or _text(items[0], "LongCodeValue")
+    scheme = _text(items[0], "CodingSchemeDesignator")
+    return Code(value, scheme, str(items[0].get("CodeMeaning") or ""))
+
+
+def _known(code: Code, group: str) -> str | None:
+    """Returns the name of a code in one of the standard's context groups."""
+    members = getattr(codes, group)
+    return next((name for name in members.dir() if getattr(members, name) == code), None)
+
+
+def _term(value: str) -> str:
+    """Returns what a message may say of a tag's value."""
+    if not value:
+        return "missing"
+    return value if value in _TERMS else "another"
+
+
+def _text(dataset: pydicom.Dataset, keyword: str) -> str:
+    return str(dataset.get(keyword) or "").strip().upper()
