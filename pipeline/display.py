@@ -23,7 +23,7 @@ def screen(log: Path, verbose: bool) -> Iterator[Console]:
         verbose: leave everything on the screen instead.
     """
     if verbose:
-        yield Console()
+        yield Console(markup=False)
         return
     sys.stdout.flush()
     sys.stderr.flush()
@@ -32,7 +32,7 @@ def screen(log: Path, verbose: bool) -> Iterator[Console]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield Console(file=terminal)
+            yield Console(file=terminal, markup=False)  # a path may have square brackets
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

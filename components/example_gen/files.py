@@ -81,8 +81,7 @@ def _hint(data: str, folders: dict[str, str]) -> str:
 def _folders(parent: str) -> dict[str, str]:
     """Maps the lower-case name of each folder in `parent` to its path."""
     found: dict[str, str] = {}
-    for entry in tf.io.gfile.listdir(parent):
-        name = entry.rstrip("/")
+    for name in _entries(parent):
         path = os.path.join(parent, name)
         if is_stray(name) or not tf.io.gfile.isdir(path):
             continue
@@ -94,10 +93,26 @@ def _folders(parent: str) -> dict[str, str]:
 
 def list_names(folder: str) -> Iterator[str]:
     """Yields the names of all but the stray entries of a class folder."""
-    for entry in tf.io.gfile.listdir(folder):
-        name = entry.rstrip("/")
+    for name in _entries(folder):
         if not is_stray(name):
             yield name
+
+
+def _entries(folder: str) -> list[str]:
+    """Returns the names in a folder.
+
+    Raises:
+        InputError: it cannot be read, or a name in it is no text.
+    """
+    try:
+        return [entry.rstrip("/") for entry in tf.io.gfile.listdir(folder)]
+    except UnicodeDecodeError as error:
+        name = error.object.decode("utf-8", "backslashreplace")
+        raise InputError(
+            f"The folder {folder} holds {name}, whose name is not UTF-8: rename it."
+        ) from error
+    except tf.errors.OpError as error:
+        raise InputError(f"The folder {folder} cannot be read: {error.message}.") from error
 
 
 def refusal(path: str, max_bytes: int) -> str | None:

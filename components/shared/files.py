@@ -1,10 +1,12 @@
-"""Files and folders that are whole or not there. Imports nothing slow."""
+"""Files and folders that are whole or not there, and their names. Imports nothing slow."""
 
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from components.shared.errors import InputError
 
 
 def replace(path: Path, text: str) -> None:
@@ -17,8 +19,13 @@ def replace(path: Path, text: str) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a path beside a file; what is written there takes the file's place at the end.
 
-    Where the block fails, the file before stays.
+    Where the block fails, the file before stays. Of a link the file is replaced that it leads to;
+    a device or a pipe is written to in its place, as a shell does.
     """
+    if _in_place(path):
+        yield path
+        return
+    path = Path(os.path.realpath(path))
     part = path.with_name(f"{path.name}.part")
     try:
         yield part
@@ -26,6 +33,38 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove([part])
         raise
+
+
+def _in_place(path: Path) -> bool:
+    """Whether a path is no file of its own, or leads to what a process has open."""
+    opened = str(path.absolute()).startswith(("/dev/", "/proc/"))
+    return path.exists() and not path.is_dir() and (opened or not path.is_file())
+
+
+def displayed(path: str | Path) -> str:
+    """Returns a path in UTF-8; bytes of a name that are none of it as backslash, x and their hex.
+
+    A name of another encoding, as archives of other systems leave behind, cannot be printed.
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Returns the files of a folder at any depth, sorted.
+
+    Raises:
+        InputError: it, or a folder in it, cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{displayed(error.filename)} cannot be read: {error.strerror}.")
+
+    found = [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=refuse, followlinks=False)
+        for name in names
+    ]
+    return sorted(path for path in found if path.is_file())
 
 
 def replace_all(texts: Mapping[Path, str]) -> None:

@@ -1,6 +1,7 @@
 """Where a run keeps what it makes. Imports nothing slow."""
 
 import fcntl
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from components.shared.versions import local_versions
 # In the folder of the report.
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
+_PATTERN = re.compile(r"[*?\[\]]")
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,13 @@ def locked(folder: RunFolder) -> Iterator[None]:
     """Makes the run folder and keeps other runs out of it meanwhile.
 
     Raises:
-        InputError: the folder cannot be written, or another run is in it.
+        InputError: the folder cannot be written or used, or another run is in it.
     """
+    if _PATTERN.search(str(folder.root)):
+        raise InputError(
+            f"The output folder {folder.root} cannot be used: Beam takes a path with any of *?[] "
+            "for a pattern."
+        )
     try:
         folder.report.mkdir(parents=True, exist_ok=True)
         lock = open(folder.root / ".lock", "w")  # noqa: SIM115 - held to the end of the block

@@ -3,6 +3,7 @@
 TFX takes many seconds to import, so a module imports what is slow when its command runs.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"cxr: {error}", file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # who reads standard output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except KeyboardInterrupt:
         print("cxr: interrupted; run again to go on from here.", file=sys.stderr)
         return FAILED

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from components.shared.features import (
     PROBABILITY,
     THRESHOLD,
 )
-from components.shared.files import replace
+from components.shared.files import displayed, replace
 from components.shared.notice import NOTICE
 from serving.client import DEFAULT_SERVER, TOKEN_VARIABLE
 from serving.client.client import Client, Reading
@@ -30,6 +31,8 @@ from serving.client.films import find_films
 from serving.client.servers import LocalModel, Server, connect
 
 _COLUMNS = ("file", PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, "error")
+# Spreadsheets take a text that starts so for a formula, in signs of full width too.
+_FORMULA = re.compile("[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
 # From as many films on a bar is shown, on a terminal.
 _MANY = 10
 
@@ -60,7 +63,9 @@ def run(
         raise InputError(f"--concurrency is {concurrency}: it should be 1 to 64.")
     for path in filter(None, (csv_file, json_file)):
         if not path.parent.is_dir():
-            raise InputError(f"{path} cannot be written: {path.parent} is no folder.")
+            raise InputError(
+                f"{displayed(path)} cannot be written: {displayed(path.parent)} is no folder."
+            )
     paths = find_films(films)
     asked: Server = (
         LocalModel(model)
@@ -71,14 +76,15 @@ def run(
         readings = _read(Client(asked, concurrency), paths)
     except ServerError as error:
         raise InputError(str(error)) from error
-    _show(readings)
+    # Before what is shown, whose reader may leave.
     if csv_file:
         _write(csv_file, as_csv(readings))
     if json_file:
         _write(json_file, as_json(readings))
+    _show(readings)
     failed = [reading for reading in readings if reading.error]
     for reading in failed:
-        print(f"cxr: {reading.path} {reading.error}.", file=sys.stderr)
+        print(f"cxr: {displayed(reading.path)} {reading.error}.", file=sys.stderr)
     return not failed
 
 
@@ -100,17 +106,17 @@ def _show(readings: Sequence[Reading]) -> None:
         table.add_column(name)
     for path, answer, _ in readings:
         if answer is None:
-            table.add_row(str(path), "", "", "no answer", style="yellow")
+            table.add_row(displayed(path), "", "", "no answer", style="yellow")
             continue
         style = "bold" if answer.label == CLASSES[PNEUMONIA] else ""
         table.add_row(
-            str(path),
+            displayed(path),
             f"{answer.probability:.4f}",
             f"{answer.threshold:.4f}",
             answer.label,
             style=style,
         )
-    console = Console()
+    console = Console(markup=False)  # a name may have square brackets
     console.print(table)
     console.print(NOTICE, soft_wrap=True)
 
@@ -120,7 +126,7 @@ def _rows(readings: Sequence[Reading]) -> list[dict[str, object]]:
         dict(
             zip(
                 _COLUMNS,
-                (str(path), *(answer or (None,) * 4), error),
+                (displayed(path), *(answer or (None,) * 4), error),
                 strict=True,
             )
         )
@@ -133,8 +139,14 @@ def as_csv(readings: Sequence[Reading]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_rows(readings))
+    for row in _rows(readings):
+        writer.writerow({name: _no_formula(value) for name, value in row.items()})
     return text.getvalue()
+
+
+def _no_formula(value: object) -> object:
+    """Returns a cell that a spreadsheet takes for the text that it is."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def as_json(readings: Sequence[Reading]) -> str:
@@ -146,4 +158,4 @@ def _write(path: Path, text: str) -> None:
     try:
         replace(path, text)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+        raise InputError(f"{displayed(path)} cannot be written: {error.strerror}.") from error

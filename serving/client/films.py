@@ -7,6 +7,7 @@ from pathlib import Path
 from components.films import dicom
 from components.films.errors import FilmError
 from components.shared.errors import InputError
+from components.shared.files import displayed, files_below
 from components.shared.limits import FilmLimits
 
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
@@ -33,20 +34,19 @@ def find_films(arguments: Iterable[str]) -> list[Path]:
         ]
         if not films:
             raise InputError(
-                f"{argument} holds no film." if path.is_dir() else f"{argument} does not exist."
+                f"{displayed(argument)} {'holds no film' if path.is_dir() else 'does not exist'}."
             )
         found.update(dict.fromkeys(films))
     return list(found)
 
 
 def _inside(folder: Path) -> list[Path]:
-    return sorted(
+    return [
         path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not path.name.startswith(".")
+        for path in files_below(folder)
+        if not path.name.startswith(".")
         and (path.suffix.lower() in _SUFFIXES or (not path.suffix and _is_dicom_file(path)))
-    )
+    ]
 
 
 def _is_dicom_file(path: Path) -> bool:

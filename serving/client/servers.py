@@ -1,6 +1,7 @@
 """Whom a film is sent to: a server's REST or gRPC, or a model's folder on this machine."""
 
 import base64
+import ipaddress
 import json
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -70,6 +71,8 @@ class RestServer:
         self._url = f"{parts.scheme}://{parts.netloc}{path}:predict"
         self._timeout_s = timeout_s
         self._session = requests.Session()
+        # What is meant for this machine goes to no proxy that the environment names.
+        self._session.trust_env = not _is_loopback(parts.hostname)
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
         retries = urllib3.util.Retry(
@@ -106,6 +109,13 @@ class RestServer:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ServerError(f"{self._url} answers otherwise than this model does.") from error
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host is not None and (host == "localhost" or host.endswith(".localhost"))
 
 
 def _innermost(error: BaseException) -> str:
@@ -146,7 +156,11 @@ class GrpcServer:
         self._model = parts.path.strip("/") or DEFAULT_MODEL
         self._metadata = [("authorization", f"Bearer {token}")] if token else []
         channel = grpc.insecure_channel(
-            parts.netloc, options=[("grpc.service_config", json.dumps(config))]
+            parts.netloc,
+            options=[
+                ("grpc.service_config", json.dumps(config)),
+                ("grpc.enable_http_proxy", int(not _is_loopback(parts.hostname))),
+            ],
         )
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 

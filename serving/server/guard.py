@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import nullcontext
 from typing import Any
@@ -14,6 +15,7 @@ from serving.server.bodies import Room
 from serving.server.errors import Refusal, RequestError
 from serving.server.limits import Limits
 from serving.server.service import Service
+from serving.server.tensors import invalid
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -48,20 +50,42 @@ def error_response(error: RequestError) -> Response:
 
 
 async def read_body(request: Request, room: Room, limits: Limits) -> bytes:
-    """Returns the body of a request, for which it takes room part by part.
+    """Returns the body of a request, unpacked, for which it takes room part by part.
 
     Raises:
-        RequestError: it is too large, too slow, or there is no room.
+        RequestError: it is too large, too slow, packed otherwise than by gzip, or there is no room.
     """
     declared = request.headers.get("content-length", "0")
     if not declared.isdigit() or int(declared[:20]) > limits.body_bytes:
         raise _too_large(limits)
     try:
-        return await asyncio.wait_for(_collect(request, room, limits), limits.body_seconds)
+        body = await asyncio.wait_for(_collect(request, room, limits), limits.body_seconds)
     except asyncio.TimeoutError as error:
         raise limits.too_slow() from error
     except ClientDisconnect as error:
         raise RequestError(Refusal.TIMEOUT, "The client went away.") from error
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return body
+    if encoding != "gzip":
+        raise invalid("The body's Content-Encoding is neither gzip nor identity.")
+    # As it ends it says how large it is to be.
+    size = int.from_bytes(body[-4:], "little")
+    if size > limits.body_bytes:
+        raise _too_large(limits)
+    room.take(size)
+    return await asyncio.to_thread(_unpacked, body, size)
+
+
+def _unpacked(body: bytes, size: int) -> bytes:
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        data = unpacking.decompress(body, size + 1)
+    except zlib.error as error:
+        raise invalid("The body is no gzip.") from error
+    if len(data) != size or not unpacking.eof or unpacking.unused_data:
+        raise invalid("The body is no gzip of one member.")
+    return data
 
 
 async def _collect(request: Request, room: Room, limits: Limits) -> bytes:

@@ -149,7 +149,9 @@ def _leaf(name: str, value: Any, dtype: np.dtype) -> Any:
 
 
 def _from_base64(name: str, text: str) -> bytes:
-    # The signs that fill up the last four may be missing.
+    # As TensorFlow Serving has it, lines may be broken, and the signs that fill up the last four
+    # be missing.
+    text = "".join(text.split())
     text += "=" * (-len(text) % 4)
     try:
         if "=" in text[:-2]:

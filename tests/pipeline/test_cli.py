@@ -1,5 +1,6 @@
 import importlib.metadata
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -122,6 +123,24 @@ def test_empty_class(
     data = make_data({**LAYOUT, "test": {"NORMAL": 0, "PNEUMONIA": 2}})
     sentence = fails(capfd, "run", "--data", data, "--output", tmp_path / "out")
     assert f"The folder {data}/test/NORMAL holds no images" in sentence
+
+
+@pytest.mark.parametrize("name", ["run [v1]", "run*", "what?"])
+def test_an_output_folder_that_beam_takes_for_a_pattern(
+    name: str, make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sentence = fails(capfd, "run", "--data", make_data(LAYOUT), "--output", tmp_path / name)
+    assert f"{name} cannot be used: Beam takes a path with any of *?[] for a pattern" in sentence
+    assert not (tmp_path / name).exists()
+
+
+def test_a_film_whose_name_is_no_text(
+    make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = make_data(LAYOUT)
+    Path(os.fsdecode(os.fsencode(data) + b"/train/NORMAL/r\xf6ntgen.jpeg")).touch()
+    sentence = fails(capfd, "run", "--data", data, "--output", tmp_path / "out")
+    assert f"The folder {data}/train/NORMAL holds r\\xf6ntgen.jpeg, whose name is not" in sentence
 
 
 def test_unwritable_output(

@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from components.films.errors import FilmError
 from components.shared.errors import InputError
 from components.shared.limits import LIMITS_FILE, FilmLimits
 from pipeline.cli import main
-from serving.client import servers
+from serving.client import command, servers
 from serving.client.client import Client
 from serving.client.errors import ServerError
 from support.dicom_files import EIGHT, dicom
@@ -256,6 +257,66 @@ def test_predict_writes_what_it_shows_and_names_what_failed(
     films = json.loads(Path("out.json").read_text())["films"]
     assert films[0]["label"] == "PNEUMONIA"
     assert films[2]["probability"] is None
+
+
+def test_names_are_shown_as_they_are(
+    rest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("[").mkdir()
+    for encoded in (b"1 [ap].png", b"1 [pa].png", b"=1+2.png", b"[/x].png", b"r\xf6ntgen.png"):
+        Path(os.fsdecode(encoded)).write_bytes(png(204))
+    films = ["[", "1 *", "=1*", "r*"]
+    assert main(["predict", *films, "--csv", "out.csv", "--server", rest]) == 0
+    shown = capsys.readouterr().out
+    with open("out.csv", newline="", encoding="utf-8") as file:
+        rows = [row["file"] for row in csv.DictReader(file)]
+    assert rows == ["[/x].png", "1 [ap].png", "1 [pa].png", "'=1+2.png", "r\\xf6ntgen.png"]
+    for name in ("1 [ap].png", "1 [pa].png", "[/x].png", "=1+2.png", "r\\xf6ntgen.png"):
+        assert name in shown
+
+
+def test_the_answers_are_written_though_nobody_looks(
+    rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(png(204))
+
+    def left(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(command.Console, "print", left)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(tmp_path / "a.png"), "--csv", str(out), "--server", rest]) == 1
+    assert "a.png" in out.read_text()
+
+
+@pytest.mark.parametrize("scheme", ["rest", "grpc"])
+def test_what_is_for_this_machine_goes_to_no_proxy(
+    rest: str, over_grpc: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    url = rest if scheme == "rest" else over_grpc
+    assert servers.connect(url).ask(png(204)).label == "PNEUMONIA"
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost", True),
+        ("a.localhost", True),
+        ("127.0.0.53", True),
+        ("::1", True),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+        (None, False),
+    ],
+)
+def test_this_machine_by_its_names(host: str | None, here: bool) -> None:
+    assert servers._is_loopback(host) == here
 
 
 def test_predict_with_a_folder_of_versions(pushed: Path, tmp_path: Path) -> None:

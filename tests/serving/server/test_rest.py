@@ -1,6 +1,7 @@
 """The REST interface, asked by a plain client written from TensorFlow Serving's documentation."""
 
 import base64
+import gzip
 import http.client
 import json
 import re
@@ -46,6 +47,41 @@ def row(level: int) -> dict[str, Any]:
 
 MODEL = "/v1/models/pneumonia"
 FILMS = [b64(png(51)), b64(png(204))]
+
+
+def packed(server: Address, body: bytes, encoding: str) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(server.http.removeprefix("http://"), timeout=60)
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    connection.request("POST", f"{MODEL}:predict", body, headers)
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
+
+
+def test_a_body_may_be_packed_by_gzip(server: Address) -> None:
+    body = json.dumps({"instances": FILMS}).encode()
+    wanted = {"predictions": [row(51), row(204)]}
+    assert packed(server, gzip.compress(body), "gzip") == (200, wanted)
+    assert packed(server, body, "identity") == (200, wanted)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "reason"),
+    [
+        (b"{}", "br", 400, "neither gzip nor identity"),
+        (b"{}", "gzip", 400, "no gzip"),
+        (gzip.compress(b"{}")[:-9] + bytes(4), "gzip", 400, "one member"),
+        (gzip.compress(b"{}") + gzip.compress(b"{}"), "gzip", 400, "one member"),
+        # It says that it is of two bytes.
+        (gzip.compress(bytes(10**6))[:-4] + b"\x02\0\0\0", "gzip", 400, "one member"),
+        (gzip.compress(bytes(10**6))[:-4] + b"\xff\xff\xff\xff", "gzip", 413, "larger than"),
+    ],
+)
+def test_a_body_that_is_packed_otherwise(
+    server: Address, body: bytes, encoding: str, status: int, reason: str
+) -> None:
+    found, content = packed(server, body, encoding)
+    assert found == status
+    assert reason in content["error"]
 
 
 def test_status(server: Address) -> None:

@@ -44,7 +44,9 @@ def test_the_documentations_rows_and_columns_are_the_same(found: dict[str, np.nd
     assert found["sensor"].dtype == np.float32
 
 
-@pytest.mark.parametrize("value", [B64, {"b64": B64["b64"].rstrip("=")}])
+@pytest.mark.parametrize(
+    "value", [B64, {"b64": B64["b64"].rstrip("=")}, {"b64": " " + "\r\n".join(B64["b64"]) + "\t"}]
+)
 def test_base64_is_read_wherever_a_string_may_be(value: dict[str, str]) -> None:
     for found in (
         from_rows([{"image_bytes": value}], ONE),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.cli import main
+from pipeline.cli.kubeflow.schedule import check_cron
 
 GOLDEN = Path(__file__).parent / "golden" / "pipeline.yaml"
 API = "/apis/v2beta1"
@@ -102,6 +103,39 @@ def test_a_recurring_run_of_a_pipeline_that_the_server_has(
     assert run["pipeline_version_reference"] == {"pipeline_id": "p1", "pipeline_version_id": "v2"}
     assert (run["display_name"], run["no_catchup"]) == ("weekly", True)
     assert int(run["max_concurrency"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("cron", "reason"),
+    [
+        ("0 3 * * 1", "has 5 fields; Kubeflow takes six, seconds first"),
+        ("whenever", "has 1 fields"),
+        ("60 0 3 * * 1", "'60' is no second"),
+        ("0 0 24 * * 1", "'24' is no hour"),
+        ("0 0 3 0 * 1", "'0' is no day"),
+        ("0 0 3 * 13 1", "'13' is no month"),
+        ("0 0 3 * * 7", "'7' is no day of the week"),
+        ("0 0 three * * 1", "'three' is no hour"),
+        ("0 0 3,x-y * * 1", "'3,x-y' is no hour"),
+        ("0 0 */0 * * 1", "'.*/0' is no hour"),
+        ("@noon", "has 1 fields"),
+    ],
+)
+def test_times_that_kubeflow_would_take_for_others(
+    cron: str, reason: str, server: Kubeflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--host", server.url, "--name", "weekly", "--cron", cron]
+    assert main(["kubeflow", "schedule", "known", *options]) == 2
+    assert re.search(reason, capfd.readouterr().err.splitlines()[-1])
+    assert "recurringruns" not in server.posted
+
+
+@pytest.mark.parametrize(
+    "cron",
+    ["0 */15 8-18 ? JAN-MAR MON,FRI", "0 0 3 1,15 * *", "59 59 23 31 12 6", "@daily", "@every 12h"],
+)
+def test_times_that_kubeflow_knows(cron: str) -> None:
+    check_cron(cron)
 
 
 def test_an_unknown_pipeline(server: Kubeflow, capfd: pytest.CaptureFixture[str]) -> None:
