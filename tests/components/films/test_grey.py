@@ -202,6 +202,18 @@ def test_a_table_narrower_than_its_descriptor_says(keyword: str, bits: int) -> N
     agrees(data, [x / 255 for x in values], False)
 
 
+def test_a_table_that_ends_short_of_white_is_as_dark_as_it_says() -> None:
+    values = values_of(8, False)
+    for white in (1100, 2000, 4095):  # of 12 bits, more than a quarter
+        entries = [step * white // 255 for step in range(256)]
+        data = saved(values, 8, False, VOILUTSequence=[table(entries, 0, 12)])
+        agrees(data, [entries[x] / 4095 for x in values], False)
+    # Of one that has more than its descriptor says the largest entry decides.
+    entries = [step * 2000 // 255 for step in range(256)]
+    data = saved(values, 8, False, VOILUTSequence=[table(entries, 0, 10)])
+    agrees(data, [entries[x] / 2047 for x in values], False)
+
+
 @pytest.mark.parametrize(
     ("function", "width", "usable"),
     [
