@@ -108,6 +108,18 @@ def refused(seed: int, apart: float, tolerance: float = 0.01) -> bool:
     return not all(verdict.passed for verdict in judge({}, {}, found, tolerance).values())
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "passed"), [(-0.03, -0.02, True), (0.01, 0.03, True), (0.011, 0.03, False)]
+)
+def test_of_a_metric_that_is_better_low_the_lower_end_decides(
+    low: float, high: float, passed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METRICS, "brier", METRICS["brier"]._replace(compared=True))
+    difference = Difference((low + high) / 2, (low, high))
+    verdict = judge(GOOD, BOUNDS, {"brier": difference}, 0.01)["champion_brier"]
+    assert (verdict.passed, verdict.bound) == (passed, 0.01)
+
+
 def test_an_equally_good_model_is_almost_never_refused_and_a_worse_one_is() -> None:
     equal = np.mean([refused(seed, apart=3.2) for seed in range(200)])
     assert equal <= 0.01
