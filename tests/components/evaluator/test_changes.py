@@ -33,6 +33,42 @@ def test_no_two_changes_have_one_name() -> None:
     assert "test, height stretched 15 %" in {change.of("test") for change in CHANGES}
 
 
+def named(kind: str) -> dict[str, Change]:
+    """The changes of a kind by their strengths."""
+    return {change.strength: change for change in CHANGES if change.kind == kind}
+
+
+def test_changes_are_as_strong_as_their_names_say() -> None:
+    film = np.clip(np.random.default_rng(1).normal(120, 5, (200, 300)), 90, 150).astype(np.uint8)
+    height, width = film.shape
+    for strength, change in named("height stretched").items():
+        by = 1 + float(strength.removesuffix(" %")) / 100
+        assert change.apply(film).shape == (round(by * height), width)
+    for strength, change in named("width stretched").items():
+        by = 1 + float(strength.removesuffix(" %")) / 100
+        assert change.apply(film).shape == (height, round(by * width))
+    for strength, change in named("zoom").items():
+        assert change.apply(film).shape == tuple(
+            round(side / float(strength)) for side in film.shape
+        )
+    for strength, change in named("contrast").items():
+        assert change.apply(film).std() == pytest.approx(float(strength) * film.std(), rel=0.02)
+    for strength, change in named("brightness").items():
+        share = float(strength.removesuffix(" %")) / 100
+        moved = change.apply(film).astype(float) - film
+        np.testing.assert_allclose(moved, 255 * share, atol=1)
+    for strength, change in named("noise").items():
+        noise = change.apply(film) - film.astype(float)
+        assert noise.std() == pytest.approx(2.55 * float(strength.removesuffix(" %")), rel=0.03)
+    for strength, change in named("gamma").items():
+        expected = 255 * (film / 255) ** float(strength)
+        np.testing.assert_allclose(change.apply(film), expected, atol=0.51)
+    for colour in ("black", "white"):
+        for strength, change in named(f"{colour} border").items():
+            edge = change.apply(film)[height // 2] == (0 if colour == "black" else 255)
+            assert edge.sum() == 2 * round(float(strength.removesuffix(" %")) / 100 * width)
+
+
 def test_a_stretch_is_of_one_side() -> None:
     assert changes.stretched(FILM, height=1.15, width=1.0).shape == (69, 80)
     assert changes.stretched(FILM, height=1.0, width=1.3).shape == (60, 104)

@@ -89,5 +89,10 @@ def test_sharpness_is_of_the_film_at_one_size() -> None:
     # Three times as many pixels of the same film are as sharp.
     larger = cv2.resize(film, (900, 672), interpolation=cv2.INTER_CUBIC)
     assert sharpness(larger) == pytest.approx(expected, rel=0.1)
+    # Of a finer film the mean of the pixels counts that become one.
+    grains = np.random.default_rng(1).integers(0, 256, (672, 672)).astype(np.uint8)
+    means = grains.reshape(224, 3, 224, 3).mean(axis=(1, 3))
+    coarse = cv2.Laplacian(np.rint(means).astype(np.uint8), cv2.CV_64F).std()
+    assert sharpness(grains) == pytest.approx(coarse, rel=1e-3)
     assert sharpness(cv2.GaussianBlur(film, (0, 0), 3)) < 0.5 * expected
     assert sharpness(np.full((50, 60), 128, np.uint8)) == 0.0

@@ -96,6 +96,11 @@ def test_slices_are_of_class_size_and_films(measured: Result) -> None:
     for kind in ("films_of_patient", "image_size"):
         assert sum(cohort.films for cohort in slices[kind].values()) == 200
     assert slices["subtype_against_all_normals"]["virus"].value("auc") == measured.value("auc")
+    test = predictions(1)
+    pixels = test.widths * test.heights
+    small = pixels < np.quantile(pixels, 1 / 3)
+    expected = roc_auc_score(test.labels[small], test.scores[small])
+    assert slices["image_size"]["small"].value("auc") == pytest.approx(expected)
 
 
 def test_controls_are_of_the_features_and_of_the_blanked_films(measured: Result) -> None:
