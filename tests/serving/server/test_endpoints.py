@@ -5,9 +5,19 @@ import numpy as np
 import pytest
 import requests
 
-from serving.server.pages import report_of
+from serving.server.limits import Limits
+from serving.server.openapi import description
+from serving.server.pages import Pages, report_of
+from serving.server.service import Service
 from support.dicom_files import EIGHT, dicom
 from support.served_model import LOCAL, Address, png, save, serving
+
+
+def test_every_path_is_described(served_folder: Path) -> None:
+    routes = Pages(Service(served_folder, None, Limits())).routes()
+    paths = {route.path for route in routes} - {"/", "/page.js", "/page.css"}
+    assert len(paths) > 4
+    assert paths <= set(description("pneumonia")["paths"])
 
 
 def test_a_film_as_it_is(server: Address) -> None:
