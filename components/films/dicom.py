@@ -173,8 +173,8 @@ def _grey(dataset: pydicom.Dataset, inverted: bool) -> np.ndarray:
     stored = stored_values(words, bits, high_bit, signed)
     modality = _modality(dataset, signed)
     _, span = modality.apply(np.zeros(0), stored_span(bits, signed))
-    chain = Chain(bits, signed, modality, _voi(dataset, span.low < 0.0), inverted)
-    return chain.show(stored, _padded(dataset, stored))
+    voi = _voi(dataset, span.low < 0.0)
+    return Chain(bits, signed, modality, voi, inverted, _padding(dataset)).show(stored)
 
 
 def _has_overlay_bits(dataset: pydicom.Dataset) -> bool:
@@ -186,14 +186,14 @@ def _has_overlay_bits(dataset: pydicom.Dataset) -> bool:
     )
 
 
-def _padded(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray | None:
-    """Returns where the picture was filled up (PS3.3, C.7.5.1.1.2), bool [H, W]."""
+def _padding(dataset: pydicom.Dataset) -> tuple[int, int] | None:
+    """Returns the values that a picture was filled up with, from and to (PS3.3, C.7.5.1.1.2)."""
     first = dataset.get("PixelPaddingValue")
     if first is None or first == "":
         return None
     last = dataset.get("PixelPaddingRangeLimit")
-    ends = sorted((int(first), int(first if last in (None, "") else last)))
-    return (stored >= ends[0]) & (stored <= ends[1])
+    low, high = sorted((int(first), int(first if last in (None, "") else last)))
+    return low, high
 
 
 def _modality(dataset: pydicom.Dataset, signed: bool) -> Line | Table:

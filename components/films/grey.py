@@ -13,9 +13,9 @@ import numpy as np
 # Values that cover no more than this share of what they might are not of that range: a container's
 # bits were declared and not the film's. A film of an eighth of the greys is nearly black, or white.
 _NARROW = 0.25
-# Of values, percent: what lies further beyond these than they are apart is no part of the picture,
-# such as a burnt-in letter.
-_INNER = (1.0, 99.0)
+# Of the pixels, by value: what lies further beyond these two than they are apart is no part of the
+# picture, such as a burnt-in letter.
+_INNER = (0.01, 0.99)
 # Films of so few bits are what is shown, as JPEG and PNG are.
 _SHOWN_BITS = 8
 
@@ -116,11 +116,12 @@ class Chain:
     """What becomes of the stored values.
 
     Attributes:
-        bits: that are stored.
+        bits: that are stored, 16 at most.
         signed: whether they are in two's complement.
         modality: to the units of the modality.
         voi: to the greys of interest; None: all of them.
         inverted: whether the lowest value is white, as in MONOCHROME1.
+        padding: the values, from and to, of where there is no film (C.7.5.1.1.2), which is black.
     """
 
     bits: int
@@ -128,26 +129,33 @@ class Chain:
     modality: Line | Table = Line()
     voi: Window | Table | None = None
     inverted: bool = False
+    padding: tuple[int, int] | None = None
 
-    def show(self, stored: np.ndarray, padded: np.ndarray | None = None) -> np.ndarray:
+    def show(self, stored: np.ndarray) -> np.ndarray:
         """Returns the grey levels, uint8 [H, W].
 
         Args:
             stored: int [H, W], of no more bits than `bits`.
-            padded: bool [H, W], where there is no film, which is shown black.
         """
         span = stored_span(self.bits, self.signed)
-        values, span = self.modality.apply(stored.astype(np.float64), span)
+        first = int(span.low)
+        # Each value that may be stored is looked at once, however many pixels have it.
+        codes = np.arange(first, int(span.high) + 1)
+        padded = np.zeros(len(codes), bool)
+        if self.padding is not None:
+            padded = (codes >= self.padding[0]) & (codes <= self.padding[1])
+        places = stored - first
+        values, span = self.modality.apply(codes.astype(np.float64), span)
         if self.voi is not None:
             values, span = self.voi.apply(values, span)
         elif self.bits > _SHOWN_BITS:
-            span = used(values if padded is None else values[~padded], span)
+            films = np.bincount(places.ravel(), minlength=len(codes))
+            span = used(values, np.where(padded, 0, films), span)
         share = span.share(values)
         if self.inverted:
             share = 1.0 - share
-        if padded is not None:
-            share[padded] = 0.0
-        return np.rint(share * 255.0).astype(np.uint8)
+        share[padded] = 0.0
+        return np.rint(share * 255.0).astype(np.uint8)[places]
 
 
 def stored_span(bits: int, signed: bool) -> Span:
@@ -157,28 +165,32 @@ def stored_span(bits: int, signed: bool) -> Span:
     return Span(0.0, 2.0**bits - 1.0)
 
 
-def used(values: np.ndarray, span: Span) -> Span:
+def used(values: np.ndarray, pixels: np.ndarray, span: Span) -> Span:
     """Returns what values cover of what they might, where that is a small part; else all of it.
 
     Args:
-        values: any shape.
+        values: [K], in any order.
+        pixels: [K], how many have each.
         span: what they might be.
     """
-    if not values.size:
+    order = np.argsort(values, kind="stable")
+    order = order[pixels[order] > 0]
+    if not order.size:
         return span
-    low, high = np.percentile(values, _INNER)
+    values, below = values[order], np.cumsum(pixels[order])
+    low, high = (values[np.searchsorted(below, share * below[-1])] for share in _INNER)
     if not 0.0 < high - low <= _NARROW * (span.high - span.low):
         return span
     reach = high - low
     inside = values[(values >= low - reach) & (values <= high + reach)]
-    return Span(float(inside.min()), float(inside.max()))
+    return Span(float(inside[0]), float(inside[-1]))
 
 
 def stored_values(words: np.ndarray, bits: int, high_bit: int, signed: bool) -> np.ndarray:
     """Returns the values in the words of a picture, int32 of the same shape.
 
     Args:
-        words: unsigned or signed integers.
+        words: integers of 8 or 16 bits.
         bits: of a value.
         high_bit: the number of its highest, from 0 (PS3.5, 8.1.1: one less than `bits`; before 2014
             elsewhere too).
@@ -187,13 +199,11 @@ def stored_values(words: np.ndarray, bits: int, high_bit: int, signed: bool) -> 
     Raises:
         ValueError: the bits are not in the words.
     """
-    shift = high_bit + 1 - bits
-    if shift < 0 or bits < 1 or high_bit >= 8 * words.itemsize:
-        raise ValueError(f"{bits} bits below bit {high_bit} are not in {8 * words.itemsize}")
-    values = (words.astype(np.int64) >> shift) & (2**bits - 1)
+    _check_bits(words, bits, high_bit)
+    values = (_unsigned(words) >> (high_bit + 1 - bits)).astype(np.int32) & (2**bits - 1)
     if signed:
         values -= (values >> (bits - 1)) << bits
-    return values.astype(np.int32)
+    return values
 
 
 def has_spare_bits(words: np.ndarray, bits: int, high_bit: int, signed: bool) -> bool:
@@ -201,8 +211,22 @@ def has_spare_bits(words: np.ndarray, bits: int, high_bit: int, signed: bool) ->
 
     Args and raises: as `stored_values`.
     """
-    shift, mask = high_bit + 1 - bits, 2 ** (8 * words.itemsize) - 1
-    values = stored_values(words, bits, high_bit, signed).astype(np.int64)
-    whole = words.astype(np.int64) & mask
-    alone, extended = (values & (2**bits - 1)) << shift, (values << shift) & mask
-    return not ((whole == alone) | (whole == extended)).all()
+    _check_bits(words, bits, high_bit)
+    whole, width = _unsigned(words), 8 * words.itemsize
+    if (whole & (2 ** (high_bit + 1 - bits) - 1)).any():
+        return True
+    above = 2 ** (width - 1 - high_bit) - 1
+    top = (whole >> high_bit >> 1) & above
+    # The sign and its copies.
+    copied = signed & ((whole >> high_bit) == 2 * above + 1)
+    return bool(((top != 0) & ~copied).any())
+
+
+def _unsigned(words: np.ndarray) -> np.ndarray:
+    native = words.astype(words.dtype.newbyteorder("="), copy=False)
+    return native.view(f"u{words.itemsize}")
+
+
+def _check_bits(words: np.ndarray, bits: int, high_bit: int) -> None:
+    if high_bit + 1 < bits or bits < 1 or high_bit >= 8 * words.itemsize or words.itemsize > 2:
+        raise ValueError(f"{bits} bits below bit {high_bit} are not in {8 * words.itemsize}")

@@ -89,7 +89,8 @@ def _check_view(dataset: pydicom.Dataset) -> None:
             other = known or "another view's"
             raise FilmError(f"is no frontal radiograph: its ViewCodeSequence is {other}")
     # Where rows and columns go to, such as L\F: each begins with the main direction.
-    orientation = [str(way).upper() for way in dataset.get("PatientOrientation") or ()]
+    said = dataset.get("PatientOrientation") or ()
+    orientation = [str(way).upper() for way in ([said] if isinstance(said, str) else said)]
     if len(orientation) == 2 and all(orientation):
         across, down = (way[0] for way in orientation)
         if {across, down} & {"A", "P"}:

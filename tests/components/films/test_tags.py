@@ -95,6 +95,7 @@ def test_a_name_in_any_tag_reaches_no_message(keyword: str) -> None:
         {"PatientOrientation": ["L", "F"]},
         {"PatientOrientation": ["RH", "FR"]},
         {"PatientOrientation": ["", ""]},
+        {"PatientOrientation": "AF"},
         {"PatientOrientation": None},
         {"PatientAge": "017Y"},
         {"PatientAge": "215M"},
