@@ -122,6 +122,8 @@ def test_a_tinted_film_has_colour_from_a_fiftieth_of_the_range_on(levels: int, c
 def test_a_file_over_the_limit_is_not_parsed() -> None:
     with pytest.raises(BadImageError, match="1000 bytes are more than the limit of 999"):
         inspect_image(b"x" * 1000, FilmLimits(max_bytes=999))
+    film = encode(tiny_film(1, height=40, width=60), ".png")
+    assert inspect_image(film, FilmLimits(max_bytes=len(film))).height == 40
 
 
 def test_a_thumbnail_does_not_hide_that_the_film_is_truncated() -> None:
