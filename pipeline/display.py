@@ -118,7 +118,6 @@ def show_results(console: Console, metrics: Mapping[str, Any], report: Path) -> 
             f"Compared with no champion: {metrics['champion_lost']}",
             soft_wrap=True,
             highlight=False,
-            markup=False,
         )
     console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     console.print(metrics["notice"], soft_wrap=True, highlight=False)

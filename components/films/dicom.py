@@ -26,7 +26,7 @@ from components.films.grey import (
     stored_values,
 )
 from components.films.stream import frame_of
-from components.films.tags import check_tags
+from components.films.tags import check_tags, text_of
 from components.shared.limits import FilmLimits
 
 _MAGIC = slice(128, 132)
@@ -157,7 +157,7 @@ def _check_stream(dataset: pydicom.Dataset) -> None:
 
 def _grey(dataset: pydicom.Dataset, inverted: bool) -> np.ndarray:
     """Returns uint8 [H, W] as the modality and the VOI show the values."""
-    shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
+    shape = text_of(dataset, "PresentationLUTShape")
     if _SHAPES.get(shape, inverted) != inverted:
         raise FilmError(
             f"is {dataset.PhotometricInterpretation} with the PresentationLUTShape {shape}, which "

@@ -43,14 +43,14 @@ _ADULT = 18
 
 def check_tags(dataset: pydicom.Dataset, limits: FilmLimits) -> None:
     """Raises FilmError for what is no single frontal radiograph of a child's chest."""
-    modality = _text(dataset, "Modality")
+    modality = text_of(dataset, "Modality")
     if modality not in _MODALITIES:
         raise FilmError(
             f"is no radiograph: its Modality is {_term(modality)}, not one of "
             f"{', '.join(_MODALITIES)}"
         )
-    intent = _text(dataset, "PresentationIntentType")
-    if _text(dataset, "SOPClassUID") in _FOR_PROCESSING or intent == "FOR PROCESSING":
+    intent = text_of(dataset, "PresentationIntentType")
+    if text_of(dataset, "SOPClassUID") in _FOR_PROCESSING or intent == "FOR PROCESSING":
         raise FilmError(
             "is what the detector measured, for processing and not for presentation: its greys "
             "are not those of a film"
@@ -62,7 +62,7 @@ def check_tags(dataset: pydicom.Dataset, limits: FilmLimits) -> None:
 
 
 def _check_region(dataset: pydicom.Dataset) -> None:
-    part = _text(dataset, "BodyPartExamined")
+    part = text_of(dataset, "BodyPartExamined")
     if part and not any(name in part for name in _BODY_PARTS):
         raise FilmError(f"is no chest radiograph: its BodyPartExamined is {_term(part)}")
     code = _code(dataset, "AnatomicRegionSequence")
@@ -77,7 +77,7 @@ def _check_region(dataset: pydicom.Dataset) -> None:
 
 
 def _check_view(dataset: pydicom.Dataset) -> None:
-    view = _text(dataset, "ViewPosition")
+    view = text_of(dataset, "ViewPosition")
     if view and view not in _FRONTAL:
         raise FilmError(
             f"is no frontal radiograph: its ViewPosition is {_term(view)}, not AP or PA"
@@ -100,7 +100,7 @@ def _check_view(dataset: pydicom.Dataset) -> None:
 
 
 def _is_adult(dataset: pydicom.Dataset) -> bool:
-    if match := _AGE.fullmatch(_text(dataset, "PatientAge")):
+    if match := _AGE.fullmatch(text_of(dataset, "PatientAge")):
         years = int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2]]
         return years >= _ADULT
     born = _date(dataset, "PatientBirthDate")
@@ -113,7 +113,7 @@ def _is_adult(dataset: pydicom.Dataset) -> bool:
 
 def _date(dataset: pydicom.Dataset, keyword: str) -> date | None:
     try:
-        return datetime.strptime(_text(dataset, keyword), "%Y%m%d").date()
+        return datetime.strptime(text_of(dataset, keyword), "%Y%m%d").date()
     except ValueError:
         return None
 
@@ -122,8 +122,8 @@ def _code(dataset: pydicom.Dataset, keyword: str) -> Code | None:
     items = dataset.get(keyword)
     if not items:
         return None
-    value = _text(items[0], "CodeValue") or _text(items[0], "LongCodeValue")
-    scheme = _text(items[0], "CodingSchemeDesignator")
+    value = text_of(items[0], "CodeValue") or text_of(items[0], "LongCodeValue")
+    scheme = text_of(items[0], "CodingSchemeDesignator")
     return Code(value, scheme, str(items[0].get("CodeMeaning") or ""))
 
 
@@ -140,5 +140,6 @@ def _term(value: str) -> str:
     return value if value in _TERMS else "another"
 
 
-def _text(dataset: pydicom.Dataset, keyword: str) -> str:
+def text_of(dataset: pydicom.Dataset, keyword: str) -> str:
+    """Returns a tag's text in capitals; empty where there is none."""
     return str(dataset.get(keyword) or "").strip().upper()

@@ -63,8 +63,8 @@ def run(
         except Exception as error:
             traceback.print_exc()
             first = (str(error).strip().splitlines() or [""])[0]
-            console.print(f"Failed: {type(error).__name__}: {first}", soft_wrap=True, markup=False)
-            console.print(f"The whole story is in {folder.log}", soft_wrap=True, markup=False)
+            console.print(f"Failed: {type(error).__name__}: {first}", soft_wrap=True)
+            console.print(f"The whole story is in {folder.log}", soft_wrap=True)
             return FAILED
 
 
