@@ -25,11 +25,12 @@ import tensorflow as tf
 from scipy.special import expit
 
 from bench.runs import examples, transformed_files
-from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.blanking import encode_png
 from components.evaluator.changes import CHANGES
 from components.evaluator.metrics import binary_metrics
 from components.evaluator.stress import choose_films
 from components.evaluator.threshold import youden_threshold
+from components.films.picture import decode_grey
 from components.shared.errors import InputError
 from components.shared.features import EVAL, IMAGE, LABEL, PATIENT, TEST, TRAIN
 from components.shared.record import decode

@@ -22,9 +22,10 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from bench.runs import newest_model, predictions
-from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.blanking import encode_png
 from components.evaluator.correlations import with_intervals
 from components.evaluator.metrics import binary_metrics
+from components.films.picture import decode_grey
 from components.shared.features import CLASSES, TEST
 from components.shared.statistics.bootstrap import Bootstrap
 from components.shared.statistics.tally import log_odds

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from bench.runs import examples, newest_model
-from components.evaluator.blanking import decode_grey
+from components.films.picture import decode_grey
 from components.shared.features import EXAMPLES, IMAGE, LABEL, SIGNATURE_EXAMPLES, TEST
 from components.shared.record import decode
 from components.trainer import model, targets, training

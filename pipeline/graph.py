@@ -65,7 +65,7 @@ def create_pipeline(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=PREPROCESSING_FN,
-        custom_config=config.transform.model_dump(),
+        custom_config={**config.transform.model_dump(), "limits": film_limits(config).model_dump()},
         # What the Trainer reads; the evaluator takes test as it came.
         splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN], transform=[TRAIN, EVAL]),
         # Statistics of PNG bytes tell nothing.
@@ -136,8 +136,14 @@ def example_gen_settings(config: Config) -> ExampleGenSettings:
 
 def evaluator_settings(config: Config) -> EvaluatorSettings:
     """Returns the settings of YoudenEvaluator."""
-    limits = FilmLimits(**config.example_gen.model_dump(include=set(FilmLimits.model_fields)))
-    return EvaluatorSettings(**config.evaluator.model_dump(), seed=config.seed, limits=limits)
+    return EvaluatorSettings(
+        **config.evaluator.model_dump(), seed=config.seed, limits=film_limits(config)
+    )
+
+
+def film_limits(config: Config) -> FilmLimits:
+    """Returns what films are held to, at ingestion and in use."""
+    return FilmLimits(**config.example_gen.model_dump(include=set(FilmLimits.model_fields)))
 
 
 def trainer_settings(config: Config, pipeline_root: str) -> TrainerSettings:

@@ -28,19 +28,6 @@ def blank_centre(film: np.ndarray) -> np.ndarray:
     return film
 
 
-def decode_grey(data: bytes) -> np.ndarray:
-    """Decodes the bytes of a JPEG or PNG to uint8 [H, W], not turned, as the served model does.
-
-    Raises:
-        ValueError: the bytes are no image.
-    """
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    film = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if film is None:
-        raise ValueError(f"{len(data)} bytes are no image that OpenCV can decode")
-    return film
-
-
 def encode_png(film: np.ndarray) -> bytes:
     """Encodes uint8 [H, W] as PNG, fast rather than small."""
     _, data = cv2.imencode(".png", np.ascontiguousarray(film), [cv2.IMWRITE_PNG_COMPRESSION, 1])

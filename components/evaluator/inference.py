@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.utils.shared import Shared
 
-from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.blanking import encode_png
 from components.evaluator.changes import Apply
 from components.evaluator.correlations import sharpness
 from components.evaluator.predictions import Prediction, Predictions
+from components.films.picture import decode_grey
 from components.shared.errors import InputError
 from components.shared.features import (
     EXAMPLES,

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.blanking import encode_png
 from components.evaluator.predictions import Predictions
+from components.films.picture import decode_grey
 
 MISS, FALSE_ALARM = "miss", "false alarm"
 _OF_EACH_KIND = 6

@@ -11,15 +11,10 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from components.films.blank import why_blank
-from components.shared.headers import (
-    BadImageError,
-    check_bytes,
-    check_size,
-    first_line,
-    image_size,
-    opened,
-)
+from components.films.blank import check_deviation
+from components.films.errors import FilmError
+from components.films.headers import check_film, first_line
+from components.films.picture import decode, to_grey
 from components.shared.limits import FilmLimits
 
 # Films are inspected with the shares of these borders and this centre; see `_polarity`.
@@ -54,49 +49,17 @@ def inspect_image(data: bytes, limits: FilmLimits) -> Facts:
         The facts about the film.
 
     Raises:
-        BadImageError: the bytes are no complete JPEG or PNG, or the film is off the limits.
+        FilmError: the bytes are no complete JPEG or PNG, or the film is off the limits or blank.
     """
-    _check_header(data, limits)
-    pixels = _decode(data)
+    check_film(data, limits)
+    picture = decode(data)
     _check_serving_decoder(data)
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    scale = float(np.iinfo(pixels.dtype).max)
-    grey = _grey(pixels)
-    mean, std = (float(value.item()) / scale for value in cv2.meanStdDev(grey))
-    if why := why_blank(std):
-        raise BadImageError(why)
+    grey = to_grey(picture)
+    mean, std = (float(value.item()) / 255.0 for value in cv2.meanStdDev(grey))
+    check_deviation(std)
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
     height, width = grey.shape
-    return Facts(width, height, channels, mean, std, _colour(pixels, scale), _polarity(grey))
-
-
-def _check_header(data: bytes, limits: FilmLimits) -> None:
-    check_bytes(data, limits)
-    kind, width, height = image_size(data)
-    if kind == "PNG":
-        with opened(data) as image:
-            image.verify()  # the checksum of every chunk, and the end of the file
-    check_size(width, height, limits)
-    if kind != "PNG" and not _jpeg_is_complete(data):
-        raise BadImageError("truncated JPEG: no end-of-image marker")
-
-
-def _jpeg_is_complete(data: bytes) -> bool:
-    """Whether an end-of-image marker follows the last start of scan.
-
-    Entropy-coded data never holds the two bytes of the marker: it stuffs a zero after 0xFF.
-    """
-    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") >= 0
-
-
-def _decode(data: bytes) -> np.ndarray:
-    """Decodes to uint8 or uint16 [H, W] or [H, W, 3 or 4], blue first."""
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise BadImageError(f"OpenCV cannot decode it ({first_line(error)})") from error
-    if pixels is None or pixels.size == 0:
-        raise BadImageError("OpenCV cannot decode it")
-    return pixels
+    return Facts(width, height, channels, mean, std, _colour(picture), _polarity(grey))
 
 
 def _check_serving_decoder(data: bytes) -> None:
@@ -110,21 +73,15 @@ def _check_serving_decoder(data: bytes) -> None:
         else:
             tf.io.decode_png(data)
     except tf.errors.OpError as error:
-        raise BadImageError(f"TensorFlow cannot decode it ({first_line(error)})") from error
+        raise FilmError(f"cannot be decoded by TensorFlow ({first_line(error)})") from error
 
 
-def _grey(pixels: np.ndarray) -> np.ndarray:
-    if pixels.ndim == 2:
-        return pixels
-    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2GRAY if pixels.shape[2] == 4 else cv2.COLOR_BGR2GRAY)
-
-
-def _colour(pixels: np.ndarray, scale: float) -> str:
+def _colour(pixels: np.ndarray) -> str:
     if pixels.ndim == 2:
         return "grey"
     blue, green, red = cv2.split(pixels[..., :3])
     largest, least = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
-    difference = cv2.mean(largest - least)[0] / scale
+    difference = cv2.mean(largest - least)[0] / 255.0
     return "colour" if difference > _COLOUR_DIFFERENCE else "grey"
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from components.example_gen import duplicates, files, images, sampling
 from components.example_gen.film import KEPT, QUARANTINED, UNDERSAMPLED, Film
 from components.example_gen.settings import RunSettings
+from components.films.errors import FilmError
 from components.shared import patients
 from components.shared.errors import InputError
 from components.shared.features import CLASSES, EVAL, TEST, TRAIN
@@ -79,7 +80,7 @@ def inspect_film(entry: tuple[str, Film], settings: RunSettings, total: int | No
         with tf.io.gfile.GFile(path, "rb") as file:
             data = file.read()
         facts = images.inspect_image(data, settings)
-    except images.BadImageError as error:
+    except FilmError as error:
         return film.leaving(QUARANTINED, str(error))
     except (OSError, tf.errors.OpError) as error:
         return film.leaving(QUARANTINED, f"cannot be read ({error})")

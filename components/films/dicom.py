@@ -25,6 +25,7 @@ from components.films.grey import (
     stored_span,
     stored_values,
 )
+from components.films.headers import check_bytes, check_size
 from components.films.stream import frame_of
 from components.films.tags import check_tags, text_of
 from components.shared.limits import FilmLimits
@@ -66,8 +67,7 @@ def to_png(data: bytes, limits: FilmLimits) -> bytes:
         FilmError: it is no DICOM file, no frontal chest radiograph of a child as far as its tags
             tell, too large, says what its pixels contradict, cannot be decoded, or shows nothing.
     """
-    if len(data) > limits.max_bytes:
-        raise FilmError(f"has {len(data)} bytes; at most {limits.max_bytes} are read")
+    check_bytes(len(data), limits)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of what is checked here
         picture = _picture(_opened(data, limits))
@@ -98,9 +98,7 @@ def _check_size(dataset: pydicom.Dataset, limits: FilmLimits) -> None:
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
         raise FilmError(f"holds {frames} frames, not one film")
-    pixels = int(dataset.get("Rows") or 0) * int(dataset.get("Columns") or 0)
-    if not 0 < pixels <= limits.max_pixels:
-        raise FilmError(f"has {pixels} pixels; at most {limits.max_pixels} are read")
+    check_size(int(dataset.get("Columns") or 0), int(dataset.get("Rows") or 0), limits)
 
 
 def _tell_syntax(dataset: pydicom.Dataset) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 
 # Values that cover no more than this share of what they might are not of that range: a container's
 # bits were declared and not the film's. A film of an eighth of the greys is nearly black, or white.
-_NARROW = 0.25
+NARROW = 0.25
 # Of the pixels, by value: what lies further beyond these two than they are apart is no part of the
 # picture, such as a burnt-in letter.
-_INNER = (0.01, 0.99)
+INNER = (0.01, 0.99)
 # Films of so few bits are what is shown, as JPEG and PNG are.
 _SHOWN_BITS = 8
 
@@ -68,7 +68,7 @@ class Table:
     def _white(self) -> float:
         """The largest value of the bits that are used, where the descriptor cannot be right."""
         said, largest = 2.0**self.bits, float(self.entries.max())
-        if said * _NARROW < largest + 1.0 <= said:
+        if said * NARROW < largest + 1.0 <= said:
             return said - 1.0
         return 2.0 ** int(largest).bit_length() - 1.0
 
@@ -132,10 +132,18 @@ class Chain:
     padding: tuple[int, int] | None = None
 
     def show(self, stored: np.ndarray) -> np.ndarray:
-        """Returns the grey levels, uint8 [H, W].
+        """Returns the grey levels, uint8 of the same shape.
 
         Args:
-            stored: int [H, W], of no more bits than `bits`.
+            stored: int, of no more bits than `bits`.
+        """
+        return self.levels(stored)[stored - int(stored_span(self.bits, self.signed).low)]
+
+    def levels(self, stored: np.ndarray) -> np.ndarray:
+        """Returns the grey level of each value that may be stored, lowest first, uint8 [2^bits].
+
+        Args:
+            stored: int, the values of the picture.
         """
         span = stored_span(self.bits, self.signed)
         first = int(span.low)
@@ -144,18 +152,17 @@ class Chain:
         padded = np.zeros(len(codes), bool)
         if self.padding is not None:
             padded = (codes >= self.padding[0]) & (codes <= self.padding[1])
-        places = stored - first
         values, span = self.modality.apply(codes.astype(np.float64), span)
         if self.voi is not None:
             values, span = self.voi.apply(values, span)
         elif self.bits > _SHOWN_BITS:
-            films = np.bincount(places.ravel(), minlength=len(codes))
+            films = np.bincount((stored - first).ravel(), minlength=len(codes))
             span = used(values, np.where(padded, 0, films), span)
         share = span.share(values)
         if self.inverted:
             share = 1.0 - share
         share[padded] = 0.0
-        return np.rint(share * 255.0).astype(np.uint8)[places]
+        return np.rint(share * 255.0).astype(np.uint8)
 
 
 def stored_span(bits: int, signed: bool) -> Span:
@@ -178,8 +185,8 @@ def used(values: np.ndarray, pixels: np.ndarray, span: Span) -> Span:
     if not order.size:
         return span
     values, below = values[order], np.cumsum(pixels[order])
-    low, high = (values[np.searchsorted(below, share * below[-1])] for share in _INNER)
-    if not 0.0 < high - low <= _NARROW * (span.high - span.low):
+    low, high = (values[np.searchsorted(below, share * below[-1])] for share in INNER)
+    if not 0.0 < high - low <= NARROW * (span.high - span.low):
         return span
     reach = high - low
     inside = values[(values >= low - reach) & (values <= high + reach)]

@@ -14,6 +14,8 @@ STD = "std"
 COLOUR = "colour"
 POLARITY = "polarity"
 SQUASHED = "squashed"
+# Of Transform: why a film may not be read; empty where it may.
+REFUSAL = "refusal"
 # Of SUBTYPE, where the file's name does not tell.
 UNKNOWN_SUBTYPE = "unknown"
 

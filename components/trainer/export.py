@@ -15,6 +15,7 @@ from components.shared.features import (
     LABEL_NAME,
     MODEL_VERSION,
     PROBABILITY,
+    REFUSAL,
     SEEN_BYTES,
     SIGNATURE_BYTES,
     SIGNATURE_EXAMPLES,
@@ -27,7 +28,7 @@ from components.shared.record import spec
 from components.trainer.augment import central
 from components.trainer.folding import fold
 from components.trainer.model import Net
-from components.trainer.rows import map_rows
+from components.trainer.rows import map_rows, refuse
 
 # Before the evaluator has found one.
 _PROVISIONAL_THRESHOLD = 0.5
@@ -116,23 +117,27 @@ class ServedModel(tf.Module):
     def _see(self, image_bytes: tf.Tensor, argument: str) -> tf.Tensor:
         """Returns what the net sees of the films, float32 [N, S, S, 1], 0 to 255.
 
-        Of no films it returns one black picture: oneDNN's convolutions fail for an empty batch.
+        Of no films it returns one black picture: oneDNN's convolutions fail for an empty batch. A
+        film that ingestion would put aside fails them all, and the error says why.
 
         Args:
             image_bytes: string [N].
             argument: by which the client knows the rows.
         """
 
-        def picture(data: tf.Tensor) -> tf.Tensor:
-            (small,) = tf.unstack(self._transform({IMAGE: data[tf.newaxis]})[IMAGE], num=1)
-            return tf.io.decode_png(small, channels=1)
+        def picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            transformed = self._transform({IMAGE: data[tf.newaxis]})
+            small, refusal = (transformed[name][0] for name in (IMAGE, REFUSAL))
+            return tf.io.decode_png(small, channels=1), refusal
 
-        pictures = map_rows(
+        size = self._input_size
+        pictures, refusals = map_rows(
             picture,
             image_bytes,
-            tf.TensorSpec([self._input_size, self._input_size, 1], tf.uint8),
+            (tf.TensorSpec([size, size, 1], tf.uint8), tf.TensorSpec([], tf.string)),
             f"{argument}[{{}}] holds no image that can be decoded",
         )
+        pictures = refuse(pictures, refusals, argument)
         black = tf.cast(tf.size(image_bytes) == 0, tf.int32)
         pictures = tf.pad(pictures, [[0, black], [0, 0], [0, 0], [0, 0]])
         return central(tf.cast(pictures, tf.float32), self._net_size)

@@ -4,14 +4,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.shared.features import HEIGHT, IMAGE, SQUASHED, WIDTH
+from components.shared.features import HEIGHT, IMAGE, REFUSAL, SQUASHED, WIDTH
+from components.shared.limits import FilmLimits
 from components.shared.record import CARRIED
+from components.transform.decoding import decode_film, refusal, why_blank
 
 # Two films are decoded at a time, whatever the batch: TFX grows batches to hundreds, and one of 50
 # million pixels takes 0.6 GB as float32 RGB.
 _FILMS_AT_ONCE = 2
-# Weights of red, green and blue in the grey level (ITU-R BT.601, as OpenCV has them).
-_GREY_WEIGHTS = (0.299, 0.587, 0.114)
 
 
 def to_square(image: tf.Tensor, size: int, square: str) -> tf.Tensor:
@@ -44,23 +44,44 @@ def to_square(image: tf.Tensor, size: int, square: str) -> tf.Tensor:
 
 
 def preprocess_film(data: tf.Tensor, size: int, square: str) -> tf.Tensor:
-    """Decodes one film, makes it grey and square, and encodes it as PNG.
+    """Decodes one film, makes it grey, upright and square, and encodes it as PNG.
 
     Args:
-        data: string scalar, the bytes of a JPEG or PNG of 8 or 16 bits, grey, RGB, RGBA, palette
-            or CMYK.
+        data: string scalar, see `components.transform.decoding.decode_film`.
         size: side of the square, in pixels.
         square: see `to_square`.
 
     Returns:
         string scalar, a grey 8-bit PNG of [size, size, 1].
     """
-    # Three channels always: grey comes out thrice, transparency is dropped, CMYK is converted.
-    image = tf.io.decode_image(data, channels=3, expand_animations=False)
-    image.set_shape([None, None, 3])
-    grey = tf.tensordot(tf.cast(image, tf.float32), tf.constant(_GREY_WEIGHTS), 1)[..., tf.newaxis]
-    small = tf.round(to_square(grey, size, square))
-    return tf.io.encode_png(tf.saturate_cast(small, tf.uint8), compression=1)
+    return _encode(to_square(decode_film(data), size, square))
+
+
+def judge_film(
+    data: tf.Tensor, size: int, square: str, limits: FilmLimits
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Does what `preprocess_film` does to a film that may be read.
+
+    Args:
+        data: string scalar.
+        size: side of the square, in pixels.
+        square: see `to_square`.
+        limits: of a film.
+
+    Returns:
+        The PNG, and an empty string; or a black PNG, and why the film is refused.
+    """
+    why = refusal(data, limits)
+
+    def judged() -> tuple[tf.Tensor, tf.Tensor]:
+        grey = decode_film(data)
+        return _encode(to_square(grey, size, square)), why_blank(grey)
+
+    return tf.cond(why == "", judged, lambda: (_encode(tf.zeros((size, size, 1))), why))
+
+
+def _encode(picture: tf.Tensor) -> tf.Tensor:
+    return tf.io.encode_png(tf.saturate_cast(tf.round(picture), tf.uint8), compression=1)
 
 
 def preprocessing_fn(
@@ -70,20 +91,24 @@ def preprocessing_fn(
 
     Args:
         inputs: the features of `components.shared.record`, each of shape [N].
-        custom_config: `input_size` in pixels and `square`, see `to_square`.
+        custom_config: `input_size` in pixels, `square`, see `to_square`, and `limits`, the fields
+            of `FilmLimits`.
 
     Returns:
-        `image`, string [N] of small PNGs; `squashed`, float32 [N], of these; and the carried
-        features as they came.
+        `image`, string [N] of small PNGs; `refusal`, string [N], see `judge_film`: empty for what
+        ChestXrayExampleGen let pass; `squashed`, float32 [N]; and the carried features as they
+        came.
     """
     size, square = custom_config["input_size"], custom_config["square"]
-    images = tf.map_fn(
-        lambda data: preprocess_film(data, size, square),
+    limits = FilmLimits(**custom_config["limits"])
+    images, refusals = tf.map_fn(
+        lambda data: judge_film(data, size, square, limits),
         inputs[IMAGE],
+        fn_output_signature=(tf.string, tf.string),
         parallel_iterations=_FILMS_AT_ONCE,
     )
     squashed = inputs[SQUASHED]
     if square == "squash":
         squashed *= tf.cast(inputs[WIDTH] / inputs[HEIGHT], tf.float32)
     carried = {name: tf.identity(inputs[name]) for name in CARRIED}
-    return {IMAGE: images, SQUASHED: tf.identity(squashed), **carried}
+    return {IMAGE: images, REFUSAL: refusals, SQUASHED: tf.identity(squashed), **carried}

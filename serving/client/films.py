@@ -6,12 +6,13 @@ from pathlib import Path
 
 from components.films import dicom
 from components.films.errors import FilmError
+from components.films.headers import check_bytes
+from components.films.reader import plain
 from components.shared.errors import InputError
 from components.shared.files import displayed, files_below
 from components.shared.limits import FilmLimits
 
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".dcm", ".dicom")
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
 def find_films(arguments: Iterable[str]) -> list[Path]:
@@ -58,24 +59,18 @@ def _is_dicom_file(path: Path) -> bool:
 
 
 def load(path: Path, limits: FilmLimits) -> bytes:
-    """Returns the bytes to send for a film: JPEG and PNG as they are, DICOM as PNG.
+    """Returns the bytes to send for a film, see `components.films.reader.plain`.
 
     Args:
         path: of the file.
-        limits: of its bytes, and of the pixels of what is decoded here.
+        limits: of its bytes and pixels.
 
     Raises:
         FilmError: the file cannot be read, or is no film.
     """
     try:
-        size = path.stat().st_size
-        if size > limits.max_bytes:
-            raise FilmError(f"has {size} bytes; at most {limits.max_bytes} are read")
+        check_bytes(path.stat().st_size, limits)
         data = path.read_bytes()
     except OSError as error:
         raise FilmError(f"cannot be read: {error.strerror}") from error
-    if dicom.is_dicom(data):
-        return dicom.to_png(data, limits)
-    if not data.startswith(_STARTS):
-        raise FilmError("is neither JPEG, PNG nor DICOM" if data else "is empty")
-    return data
+    return plain(data, limits)

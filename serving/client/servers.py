@@ -11,6 +11,7 @@ import requests
 import urllib3.util
 
 from components.films.errors import FilmError
+from components.films.headers import check_film
 from components.shared.errors import InputError
 from components.shared.features import (
     IMAGE_BYTES,
@@ -20,12 +21,14 @@ from components.shared.features import (
     SIGNATURE_BYTES,
     THRESHOLD,
 )
-from components.shared.headers import BadImageError, check_film
 from components.shared.limits import LIMITS_FILE, FilmLimits, limits_of
 from components.shared.versions import GRAPH_FILE, local_versions
 from serving.client.errors import ServerError
+from serving.refusals import reason_of
 
 DEFAULT_MODEL = "pneumonia"
+# Of a film that is sent: what this machine bears. The model's own limits hold where it is.
+_FAR = FilmLimits(min_side=1, max_aspect_ratio=1e9)
 _RETRIES = 4
 _BACKOFF_S = 0.5
 # Busy, or behind a proxy whose server is away. A film may be asked for again: it changes nothing.
@@ -62,7 +65,7 @@ class Server(Protocol):
 class RestServer:
     """TensorFlow Serving's REST interface."""
 
-    limits = FilmLimits()
+    limits = _FAR
 
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
         """Takes http(s)://HOST[:PORT][/v1/models/NAME[/versions/V]]."""
@@ -136,7 +139,7 @@ def _error(response: requests.Response) -> str:
 class GrpcServer:
     """TensorFlow Serving's gRPC PredictionService."""
 
-    limits = FilmLimits()
+    limits = _FAR
 
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
         """Takes grpc://HOST:PORT[/NAME]."""
@@ -224,15 +227,13 @@ class LocalModel:
         """Asks for one film; see `Server`."""
         import tensorflow as tf
 
-        try:
-            check_film(film, self.limits)
-        except BadImageError as error:
-            raise FilmError(f"was refused by the model: {error}") from error
+        check_film(film, self.limits)
         serve = self._loaded.signatures[SIGNATURE_BYTES]
         try:
             found = serve(**{IMAGE_BYTES: tf.constant([film])})
         except tf.errors.InvalidArgumentError as error:
-            raise FilmError("is damaged: the model cannot decode it") from error
+            reason = reason_of(error.message)
+            raise FilmError(f"was refused by the model: {reason}") from error
         return Answer(
             float(found[PROBABILITY][0]),
             float(found[THRESHOLD][0]),

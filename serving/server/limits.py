@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from components.shared.headers import BadImageError, check_film
+from components.films.errors import FilmError
+from components.films.headers import check_film
 from components.shared.limits import FilmLimits
 from serving.server.errors import Refusal, RequestError
 
@@ -41,10 +42,10 @@ def check_films(films: Iterable[bytes], limits: FilmLimits) -> None:
     """Looks at the films' headers.
 
     Raises:
-        RequestError: one is no JPEG or PNG, or off the limits.
+        RequestError: one is no whole JPEG or PNG, or off the limits.
     """
     for number, film in enumerate(films):
         try:
             check_film(film, limits)
-        except BadImageError as error:
-            raise RequestError(Refusal.INVALID, f"Film {number}: {error}.") from error
+        except FilmError as error:
+            raise RequestError(Refusal.INVALID, f"Film {number} {error}.") from error

@@ -1,7 +1,6 @@
 """One version of the pushed model, in this process."""
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from tensorflow_serving.apis import prediction_log_pb2
 from components.shared.features import IMAGE_BYTES, SIGNATURE_BYTES, SIGNATURE_EXPLAIN, THRESHOLD
 from components.shared.limits import limits_of
 from components.shared.versions import GRAPH_FILE
+from serving.refusals import reason_of
 from serving.server.errors import Refusal, RequestError
 from serving.server.tensors import Spec, Tensors
 
 _WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
 # Of TensorFlow's messages, what tells a client nothing.
-_NOISE = ("Graph execution error", "Detected at node", "<stack traces", "[[{{", "{{function_node")
 
 
 class ModelError(Exception):
@@ -82,7 +81,7 @@ class Model:
         try:
             outputs = self._loaded.signatures[signature](**tensors)
         except tf.errors.InvalidArgumentError as error:
-            raise RequestError(Refusal.INVALID, _reason(error.message)) from error
+            raise RequestError(Refusal.INVALID, reason_of(error.message)) from error
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
     def _warm_up(self, path: Path) -> None:
@@ -114,13 +113,3 @@ def _specs(function: Any) -> dict[str, Spec]:
         name: Spec(np.dtype(spec.dtype.as_numpy_dtype), tuple(spec.shape))
         for name, spec in function.structured_input_signature[1].items()
     }
-
-
-def _reason(message: str) -> str:
-    """Returns the sentence of TensorFlow's message that is about the input."""
-    lines = [line.strip() for line in message.splitlines()]
-    told = [line for line in lines if line and not line.startswith(_NOISE)]
-    first = (told or ["the model refuses the input"])[0]
-    # What the graph itself checks comes in the form of its assertions.
-    asserted = re.fullmatch(r"assertion failed: \[(.*)\]", first)
-    return (asserted[1] if asserted else first)[:300]

@@ -11,9 +11,10 @@ from tfx.utils import path_utils
 
 from bench import ablation
 from bench.ablation import Found, averaged, main, smoothed_loss, undersampled
-from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.blanking import encode_png
 from components.evaluator.changes import CHANGES
 from components.evaluator.changes import mirrored as mirrored_film
+from components.films.picture import decode_grey
 from components.shared.record import decode
 from components.trainer import model, targets
 from components.trainer.settings import RunSettings

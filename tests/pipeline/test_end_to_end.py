@@ -24,12 +24,13 @@ from sklearn.metrics import (
 from tfx.utils import path_utils
 
 from components.evaluator import inference
-from components.evaluator.blanking import decode_grey, encode_png
+from components.evaluator.blanking import encode_png
 from components.evaluator.changes import CHANGES
 from components.evaluator.correlations import sharpness
 from components.evaluator.predictions import Prediction
 from components.evaluator.settings import Gate
 from components.evaluator.stress import choose_films
+from components.films.picture import decode_grey
 from components.shared.artifacts import SLICES
 from components.shared.lineage import latest_run
 from components.shared.nodes import NODES

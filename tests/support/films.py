@@ -1,11 +1,18 @@
 """Tiny films, and data sets of them."""
 
+import io
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
+
+from components.shared.limits import FilmLimits
+
+# Takes films of a few pixels, of any shape.
+TINY = FilmLimits(min_side=1, max_aspect_ratio=1e9)
 
 Layout = Mapping[str, Mapping[str, int]]
 
@@ -48,3 +55,11 @@ def write_films(folder: Path, layout: Layout) -> Path:
                 film = tiny_film(seed, pneumonia=label == "PNEUMONIA")
                 (target / film_name(split, label, number)).write_bytes(encode(film))
     return folder
+
+
+def with_exif(film: np.ndarray, kind: str, way: int) -> bytes:
+    """A JPEG or PNG of the pixels whose EXIF orientation is the given number."""
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = way
+    Image.fromarray(film).save(buffer, kind, exif=exif.tobytes())
+    return buffer.getvalue()

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluator.blanking import decode_grey
 from components.evaluator.gallery import write_gallery
 from components.evaluator.misreadings import FALSE_ALARM, MISS, Misreading
+from components.films.picture import decode_grey
 from components.shared.result import Misread
 from support.films import encode, tiny_film
 

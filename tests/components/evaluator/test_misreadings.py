@@ -2,9 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from components.evaluator.blanking import blank_centre, decode_grey, encode_png
+from components.evaluator.blanking import blank_centre, encode_png
 from components.evaluator.misreadings import FALSE_ALARM, MISS, small_picture, worst_misreadings
 from components.evaluator.predictions import Predictions
+from components.films.errors import FilmError
+from components.films.picture import decode_grey
 from support.films import encode, tiny_film
 
 
@@ -97,5 +99,5 @@ def test_colour_and_depth_become_grey_of_the_same_size(extension: str) -> None:
 
 
 def test_what_is_no_image_is_an_error() -> None:
-    with pytest.raises(ValueError, match="7 bytes are no image"):
+    with pytest.raises(FilmError, match="cannot be decoded"):
         decode_grey(b"no film")

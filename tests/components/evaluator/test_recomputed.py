@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 from tfx.utils import path_utils
 
-from components.evaluator.blanking import blank_centre, decode_grey, encode_png
+from components.evaluator.blanking import blank_centre, encode_png
+from components.films.picture import decode_grey
 from components.shared.result import Result
 from components.shared.statistics.bootstrap import Bootstrap
 

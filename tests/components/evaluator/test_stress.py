@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from components.evaluator.blanking import decode_grey
 from components.evaluator.changes import Change
 from components.evaluator.inference import Pass
 from components.evaluator.stress import choose_films, stress
+from components.films.picture import decode_grey
 from components.shared.statistics.bootstrap import Bootstrap, Sample
 from support.films import encode, tiny_film
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from components.example_gen.images import inspect_image
-from components.shared.headers import BadImageError
+from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
 from support.films import encode, tiny_film
 
@@ -77,12 +77,12 @@ def test_a_negative_and_a_photograph_are_told() -> None:
 
 
 BAD = {
-    "empty file": b"",
-    "not a readable JPEG or PNG": b"<html>404</html>",
-    "not a readable": pillow_bytes(Image.fromarray(GREY), "GIF"),
+    "is empty": b"",
+    "is no readable JPEG or PNG": b"<html>404</html>",
+    "is no readable": pillow_bytes(Image.fromarray(GREY), "GIF"),
     "truncated JPEG": encode(GREY)[:-40],
-    "cannot decode": png_that_claims(100, 100),
-    "are more than 50000000": png_that_claims(9_000, 9_000),
+    "cannot be decoded": png_that_claims(100, 100),
+    "at most 50000000 are read": png_that_claims(9_000, 9_000),
     "too many pixels": png_that_claims(50_000, 50_000),
     "a side is under 32": encode(GREY[:31]),
     "longer than 4 to 1": encode(np.tile(GREY, (1, 4))),
@@ -92,23 +92,23 @@ BAD = {
 
 @pytest.mark.parametrize("reason", BAD)
 def test_bad_files_are_named(reason: str) -> None:
-    with pytest.raises(BadImageError, match=reason):
+    with pytest.raises(FilmError, match=reason):
         inspect_image(BAD[reason], LIMITS)
 
 
 def test_a_png_with_a_flipped_bit_or_without_its_end_is_bad() -> None:
     data = bytearray(encode(GREY, ".png"))
     data[len(data) // 2] ^= 1
-    with pytest.raises(BadImageError, match="not a readable"):
+    with pytest.raises(FilmError, match="is no readable"):
         inspect_image(bytes(data), LIMITS)
-    with pytest.raises(BadImageError, match="not a readable"):
+    with pytest.raises(FilmError, match="is no readable"):
         inspect_image(encode(GREY, ".png")[:-12], LIMITS)
 
 
 def test_the_largest_film_is_as_set() -> None:
     # 48 x 40 pixels.
     assert inspect_image(encode(GREY), FilmLimits(max_pixels=1920)).width == 48
-    with pytest.raises(BadImageError, match="48 x 40 pixels are more than 1919"):
+    with pytest.raises(FilmError, match="has 48 x 40 pixels; at most 1919 are read"):
         inspect_image(encode(GREY), FilmLimits(max_pixels=1919))
 
 
@@ -120,7 +120,7 @@ def test_a_tinted_film_has_colour_from_a_fiftieth_of_the_range_on(levels: int, c
 
 
 def test_a_file_over_the_limit_is_not_parsed() -> None:
-    with pytest.raises(BadImageError, match="1000 bytes are more than the limit of 999"):
+    with pytest.raises(FilmError, match="has 1000 bytes; at most 999 are read"):
         inspect_image(b"x" * 1000, FilmLimits(max_bytes=999))
     film = encode(tiny_film(1, height=40, width=60), ".png")
     assert inspect_image(film, FilmLimits(max_bytes=len(film))).height == 40
@@ -131,7 +131,7 @@ def test_a_thumbnail_does_not_hide_that_the_film_is_truncated() -> None:
     thumbnail = b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
     whole = data[:2] + thumbnail + data[2:]
     assert inspect_image(whole, LIMITS).width == 48
-    with pytest.raises(BadImageError, match="truncated"):
+    with pytest.raises(FilmError, match="truncated"):
         inspect_image(whole[:-30], LIMITS)
 
 
@@ -140,5 +140,5 @@ def test_a_marker_inside_a_scan_which_opencv_skips_is_bad() -> None:
     middle = len(data) // 2
     data[middle : middle + 2] = b"\xff\x79"
     assert cv2.imdecode(np.frombuffer(bytes(data), np.uint8), cv2.IMREAD_UNCHANGED) is not None
-    with pytest.raises(BadImageError, match="TensorFlow cannot decode"):
+    with pytest.raises(FilmError, match="cannot be decoded by TensorFlow"):
         inspect_image(bytes(data), LIMITS)

@@ -11,8 +11,8 @@ import pytest
 
 from components.films.dicom import to_png
 from components.films.grey import Chain, Line, Table, Window, has_spare_bits, stored_values
-from components.shared.limits import FilmLimits
 from support.dicom_files import dicom, table
+from support.films import TINY
 
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 # Part of all values; each has a film of its own below.
@@ -45,7 +45,7 @@ def values_of(bits: int, signed: bool) -> list[int]:
 
 
 def shown(data: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(to_png(data, FilmLimits()), np.uint8), cv2.IMREAD_UNCHANGED)
+    return cv2.imdecode(np.frombuffer(to_png(data, TINY), np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def saved(values: list[int], bits: int, signed: bool, **tags: Any) -> bytes:

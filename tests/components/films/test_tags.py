@@ -5,10 +5,10 @@ from pydicom.dataset import Dataset
 
 from components.films.dicom import to_png
 from components.films.errors import FilmError
-from components.shared.limits import FilmLimits
 from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom
+from support.films import TINY
 
-LIMITS = FilmLimits()
+LIMITS = TINY
 
 
 def code(value: str, scheme: str, meaning: str = "") -> list[Dataset]:
@@ -111,4 +111,4 @@ def test_what_may_be_one_is_read(tags: dict[str, Any]) -> None:
 
 
 def test_adults_are_read_where_a_setting_says_so() -> None:
-    to_png(dicom(EIGHT, PatientAge="070Y"), FilmLimits(adults=True))
+    to_png(dicom(EIGHT, PatientAge="070Y"), TINY.changed(adults=True))

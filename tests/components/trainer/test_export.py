@@ -24,6 +24,7 @@ from components.shared.features import (
     MODEL_VERSION,
     PATIENT,
     PROBABILITY,
+    REFUSAL,
     SEEN_BYTES,
     SIGNATURE_BYTES,
     SIGNATURE_EXAMPLES,
@@ -32,6 +33,7 @@ from components.shared.features import (
     SUBTYPE,
     THRESHOLD,
 )
+from components.shared.limits import FilmLimits
 from components.shared.record import spec
 from components.trainer.export import export
 from components.trainer.model import Net
@@ -62,14 +64,14 @@ def transform(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput
     names = (IMAGE, SUBTYPE, PATIENT, FILE_NAME, LABEL, SQUASHED)
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec(*names)))
     row = dict(zip(names, (FILMS[0], b"normal", b"p", b"f", 0, 1.0), strict=True))
-    config = {"input_size": SIZE, "square": "pad"}
+    config = {"input_size": SIZE, "square": "pad", "limits": FilmLimits().model_dump()}
     with tft_beam.Context(temp_dir=str(folder / "temp")):
         function = ([row], metadata) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, config)
         )
         _ = function | tft_beam.WriteTransformFn(str(folder / "output"))
     output = tft.TFTransformOutput(str(folder / "output"))
-    assert set(output.transformed_feature_spec()) == set(names)
+    assert set(output.transformed_feature_spec()) == {*names, REFUSAL}
     return output
 
 
@@ -240,7 +242,17 @@ def test_an_empty_request_gets_an_empty_answer(server: Server) -> None:
     assert answer[SEEN_BYTES].shape == answer[PROBABILITY].shape == (0,)
 
 
-BROKEN = (b"", b"not an image", FILMS[0][: len(FILMS[0]) // 2])
+BLANK = encode(np.full((40, 40), 90, np.uint8), ".png")
+NO_IMAGE = "holds no image that can be decoded"
+BROKEN = {
+    b"": "is empty",
+    b"not an image": "is no readable JPEG or PNG",
+    FILMS[0][: len(FILMS[0]) // 2]: NO_IMAGE,
+    FILMS[2][: len(FILMS[2]) // 2]: NO_IMAGE,
+    BLANK: "is blank: the grey level varies by 0.0000 of the range only",
+    encode(tiny_film(5, height=31), ".png"): "has 48 x 31 pixels: a side is under 32",
+    encode(tiny_film(5, height=33, width=133)): "has 133 x 33 pixels: longer than 4 to 1",
+}
 
 
 def complaint(serve: Any, argument: str, rows: list[bytes]) -> str:
@@ -270,14 +282,14 @@ def test_an_error_names_the_first_broken_row_and_the_next_request_works(
         rows = [example(film) for film in films] if argument == EXAMPLES else films
         return complaint(serve, argument, rows)
 
-    for broken in BROKEN:
+    for broken, reason in BROKEN.items():
         for request, row in (
             ([broken], 0),
             ([*FILMS, broken], 5),
             ([FILMS[0], broken, FILMS[1], broken], 1),
             ([broken] * 3, 0),
         ):
-            assert told(request) == f"{argument}[{row}] holds no image that can be decoded"
+            assert told(request) == f"{argument}[{row}] {reason}"
     # What the message says is enough to be answered.
     assert server.by_bytes(FILMS)[PROBABILITY].shape == (5,)
 
@@ -303,10 +315,8 @@ def test_a_session_names_the_row_too(exported: str) -> None:
         signature = meta.signature_def[SIGNATURE_BYTES]
         fetch = signature.outputs[PROBABILITY].name
         feed = signature.inputs[IMAGE_BYTES].name
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match=r"image_bytes\[1\] holds no image"
-        ):
-            session.run(fetch, {feed: [FILMS[0], BROKEN[1]]})
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[1\] is blank"):
+            session.run(fetch, {feed: [FILMS[0], BLANK]})
         assert session.run(fetch, {feed: FILMS}).shape == (5,)
 
 

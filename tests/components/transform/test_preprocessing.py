@@ -13,13 +13,14 @@ from components.shared.features import (
     IMAGE,
     LABEL,
     PATIENT,
+    REFUSAL,
     SQUASHED,
     SUBTYPE,
     WIDTH,
 )
 from components.shared.record import CARRIED
 from components.transform.preprocessing import preprocess_film, preprocessing_fn, to_square
-from support.films import encode, tiny_film
+from support.films import TINY, encode, tiny_film
 
 
 def decoded(png: bytes) -> np.ndarray:
@@ -225,7 +226,7 @@ def batch(images: list[bytes]) -> dict[str, tf.Tensor]:
     }
 
 
-CONFIG = {"input_size": 32, "square": "crop"}
+CONFIG = {"input_size": 32, "square": "crop", "limits": TINY.model_dump()}
 
 
 @tf.function
@@ -238,8 +239,9 @@ def test_a_batch_equals_one_by_one() -> None:
     images = [encode(film, ".png") for film in films] + [*LOSSLESS.values(), *JPEGS.values()]
     inputs = batch(images)
     for outputs in (preprocessing_fn(inputs, CONFIG), in_graph(inputs)):
-        assert set(outputs) == {IMAGE, SQUASHED, *CARRIED}
+        assert set(outputs) == {IMAGE, REFUSAL, SQUASHED, *CARRIED}
         assert outputs[IMAGE].dtype == tf.string
+        assert outputs[REFUSAL].numpy().tolist() == [b""] * len(images)
         assert [decoded(data).tolist() for data in outputs[IMAGE].numpy()] == [
             preprocessed(data, 32, "crop").tolist() for data in images
         ]
@@ -251,7 +253,7 @@ def test_a_batch_equals_one_by_one() -> None:
 
 def test_a_squashed_film_tells_by_how_much() -> None:
     images = [encode(noise(20, 30), ".png"), encode(noise(40, 20), ".png")]
-    outputs = preprocessing_fn(batch(images), {"input_size": 32, "square": "squash"})
+    outputs = preprocessing_fn(batch(images), {**CONFIG, "square": "squash"})
     assert outputs[SQUASHED].dtype == tf.float32
     # 300 by 200, and 301 by 200 of a film that was half as wide as it should be before.
     np.testing.assert_allclose(outputs[SQUASHED].numpy(), [1.5, 2 * 1.505], rtol=1e-6)
@@ -266,8 +268,6 @@ def test_an_empty_batch_is_an_empty_batch() -> None:
 
 
 BROKEN = {
-    "empty": b"",
-    "text": b"not an image",
     "half a jpeg": encode(GREY)[: len(encode(GREY)) // 2],
     "jpeg without its end": encode(GREY)[:-40],
     "half a png": encode(GREY, ".png")[:-200],
@@ -280,3 +280,18 @@ def test_broken_bytes_are_an_error_alone_and_in_a_batch(kind: str) -> None:
         preprocess_film(tf.constant(BROKEN[kind]), 32, "pad")
     with pytest.raises(tf.errors.InvalidArgumentError):
         in_graph(batch([encode(GREY), BROKEN[kind]]))
+
+
+def test_a_film_that_is_refused_is_black_and_says_why() -> None:
+    blank = encode(np.full((40, 40), 128, np.uint8))
+    outputs = in_graph(batch([encode(GREY, ".png"), b"", b"GIF89a", blank]))
+    assert outputs[REFUSAL].numpy().tolist() == [
+        b"",
+        b"is empty",
+        b"is no readable JPEG or PNG",
+        b"is blank: the grey level varies by 0.0000 of the range only",
+    ]
+    pictures = [decoded(data) for data in outputs[IMAGE].numpy()]
+    np.testing.assert_array_equal(pictures[0], preprocessed(encode(GREY, ".png"), 32, "crop"))
+    assert not pictures[1].any()
+    assert not pictures[2].any()

@@ -6,11 +6,11 @@ import pytest
 
 from components.films.errors import FilmError
 from components.shared.errors import InputError
-from components.shared.limits import FilmLimits
 from serving.client import films
 from support.dicom_files import EIGHT, dicom
+from support.films import TINY, encode
 
-LIMITS = FilmLimits()
+LIMITS = TINY
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -51,9 +51,9 @@ def test_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_pictures_are_sent_as_they_are_and_dicom_as_png(tmp_path: Path) -> None:
-    for data in (PNG + b"rest", b"\xff\xd8\xff\xe0rest"):
-        (tmp_path / "film").write_bytes(data)
-        assert films.load(tmp_path / "film", LIMITS) == data
+    for kind in (".png", ".jpeg"):
+        (tmp_path / "film").write_bytes(encode(EIGHT, kind))
+        assert films.load(tmp_path / "film", LIMITS) == encode(EIGHT, kind)
     (tmp_path / "film").write_bytes(dicom(EIGHT))
     picture = cv2.imdecode(np.frombuffer(films.load(tmp_path / "film", LIMITS), np.uint8), 0)
     np.testing.assert_array_equal(picture, EIGHT)
@@ -72,10 +72,12 @@ def test_other_files_are_errors_of_the_film(tmp_path: Path, data: bytes, reason:
 def test_a_film_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "film").write_bytes(PNG + b"1")
     with pytest.raises(FilmError, match="has 9 bytes; at most 8 are read"):
-        films.load(tmp_path / "film", FilmLimits(max_bytes=8))
+        films.load(tmp_path / "film", TINY.changed(max_bytes=8))
     (tmp_path / "film").write_bytes(dicom(EIGHT))
-    with pytest.raises(FilmError, match=f"has {EIGHT.size} pixels; at most 5 are read"):
-        films.load(tmp_path / "film", FilmLimits(max_pixels=5))
+    with pytest.raises(
+        FilmError, match=f"has {EIGHT.shape[1]} x {EIGHT.shape[0]} pixels; at most 5 are read"
+    ):
+        films.load(tmp_path / "film", TINY.changed(max_pixels=5))
 
 
 def test_a_film_that_is_gone(tmp_path: Path) -> None:

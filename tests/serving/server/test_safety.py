@@ -30,6 +30,7 @@ from components.shared.limits import FilmLimits
 from serving.server import application, isolation
 from serving.server.limits import Limits
 from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
+from support.films import TINY
 from support.served_model import Address, jpeg, png, save, serving, wait_until
 
 TOKEN = "open-sesame"
@@ -378,7 +379,7 @@ class TestIsolation:
     )
     def test_it_is_a_film_error(self, film: bytes, reason: str) -> None:
         with pytest.raises(FilmError, match=reason):
-            isolation._isolated(film, FilmLimits(), 3.0)
+            isolation._isolated(film, TINY, 3.0)
 
 
 def misbehaving(connection: Any, data: bytes, limits: FilmLimits, memory: int) -> None:
@@ -397,7 +398,7 @@ def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyP
     dataset = pydicom.dcmread(io.BytesIO(dicom(EIGHT)))
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     small = saved(dataset)
-    assert isolation._isolated(small, FilmLimits()).startswith(b"\x89PNG")
+    assert isolation._isolated(small, TINY).startswith(b"\x89PNG")
     header = DicomBytesIO()
     write_file_meta_info(header, dataset.file_meta)
     start = 132 + len(header.getvalue())
@@ -408,4 +409,4 @@ def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyP
     zeros = body.compress(bytes(2**24)) + body.flush(zlib.Z_FULL_FLUSH)
     # Not for want of time.
     with pytest.raises(FilmError, match="is no readable DICOM file"):
-        isolation._isolated(small[:start] + packed + 128 * zeros + body.flush(), FilmLimits())
+        isolation._isolated(small[:start] + packed + 128 * zeros + body.flush(), TINY)

@@ -1,6 +1,6 @@
 import pytest
 
-from serving.server.model import _reason
+from serving.refusals import reason_of
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from serving.server.model import _reason
     ],
 )
 def test_what_is_said_of_an_input_that_the_model_refuses(message: str, told: str) -> None:
-    assert _reason(message) == told
+    assert reason_of(message) == told

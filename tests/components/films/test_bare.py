@@ -1,0 +1,93 @@
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from components.films.bare import bare
+from support.films import encode, tiny_film
+
+FILM = tiny_film(1)
+NAME = b"DOE^JANE"
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("kind", [".jpeg", ".png"])
+def test_a_file_of_a_picture_alone_is_kept_as_it_is(kind: str) -> None:
+    assert bare(encode(FILM, kind)) == encode(FILM, kind)
+
+
+@pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xED, 0xEF, 0xFE])
+def test_a_segment_that_says_something_is_left_out(marker: int) -> None:
+    plain = encode(FILM)
+    assert bare(plain[:2] + segment(marker, NAME) + plain[2:]) == plain
+
+
+def test_what_follows_the_picture_is_left_out() -> None:
+    for kind in (".jpeg", ".png"):
+        assert bare(encode(FILM, kind) + NAME) == encode(FILM, kind)
+
+
+def test_segments_between_the_scans_are_left_out() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(FILM).save(buffer, "JPEG", progressive=True, comment=NAME)
+    data = buffer.getvalue()
+    second = data.rindex(b"\xff\xda")
+    data = data[:second] + segment(0xFE, NAME) + data[second:]
+    assert data.count(NAME) == 2
+    stripped = bare(data)
+    assert stripped is not None
+    assert NAME not in stripped
+    np.testing.assert_array_equal(pixels(stripped), pixels(data))
+
+
+def test_restarts_and_bytes_that_look_like_markers_are_the_picture() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG", quality=95, restart_marker_blocks=1)
+    data = buffer.getvalue()
+    assert b"\xff\xd0" in data
+    assert b"\xff\x00" in data
+    assert bare(data) == data
+
+
+def test_cmyk_stays_cmyk() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(FILM).convert("CMYK").save(buffer, "JPEG")
+    assert bare(buffer.getvalue()) == buffer.getvalue()
+
+
+def test_chunks_that_say_something_are_left_out() -> None:
+    said = PngImagePlugin.PngInfo()
+    said.add_text("Name", NAME.decode())
+    said.add_itxt("Name", NAME.decode())
+    buffer = io.BytesIO()
+    Image.fromarray(FILM).save(buffer, "PNG", pnginfo=said, dpi=(300, 300))
+    stripped = bare(buffer.getvalue())
+    assert NAME in buffer.getvalue()
+    assert stripped is not None
+    assert NAME not in stripped
+    np.testing.assert_array_equal(pixels(stripped), FILM)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"GIF89a",
+        encode(FILM)[:-2],
+        encode(FILM, ".png")[:-12],
+        b"\xff\xd8\x00",
+        b"\xff\xd8\xff",
+    ],
+)
+def test_parts_that_cannot_be_told(data: bytes) -> None:
+    assert bare(data) is None
