@@ -149,18 +149,25 @@ def variants(film: bytes) -> list[bytes]:
     return files
 
 
-def odd_pictures() -> list[bytes]:
-    """Returns pictures of sizes that no film has, as PNG and JPEG."""
+def odd_pictures(film: bytes) -> list[bytes]:
+    """Returns pictures of sizes that no film has, as PNG and JPEG: a film less some of its edge."""
+    grey = tf.io.decode_image(film, channels=1, expand_animations=False)
     files = []
-    for height, width in ((1, 1), (37, 211), (301, 64), (2, 500)):
-        ramp = tf.reshape(tf.range(height * width) * 255 // (height * width), (height, width, 1))
-        picture = tf.cast(ramp, tf.uint8)
+    for rows, columns in ((1, 0), (0, 3), (2, 5)):
+        height, width = grey.shape[0] - rows, grey.shape[1] - columns
+        picture = grey[:height, :width]
         files += [tf.io.encode_png(picture).numpy(), tf.io.encode_jpeg(picture).numpy()]
     return files
 
 
+def blank(film: bytes) -> bytes:
+    """Returns a picture of one grey, of a film's size, which nobody is to get an answer for."""
+    shape = tf.io.decode_image(film, channels=1, expand_animations=False).shape
+    return tf.io.encode_png(tf.fill(shape, tf.constant(128, tf.uint8))).numpy()
+
+
 def check_broken(ask: Ask, argument: str, film: bytes) -> None:
-    """Broken bytes must give an error that names their row, and harm no later request.
+    """Broken bytes and a blank film must give an error that names the row, and harm nothing later.
 
     Args:
         ask: a signature.
@@ -168,7 +175,9 @@ def check_broken(ask: Ask, argument: str, film: bytes) -> None:
         film: whole bytes.
     """
     before = ask([film])["probability"]
-    broken = (b"not an image", film[: len(film) // 2], b"")
+    broken = [b"not an image", film[: len(film) // 2], b""]
+    if argument == "image_bytes":
+        broken.append(blank(film))
     for row, data in enumerate(broken):
         try:
             ask([*[film] * row, data, film])
@@ -207,7 +216,7 @@ def replay(model: str, golden: Path) -> dict[str, float]:
         for film, probability in zip(films[:_FEW], expected, strict=False):
             for other in variants(film):
                 largest = max(largest, abs(float(ask([other])["probability"][0]) - probability))
-        pictures = odd_pictures()
+        pictures = odd_pictures(films[0])
         alone = [float(ask([picture])["probability"][0]) for picture in pictures]
         together = ask(pictures)["probability"]
         largest = max(largest, *(abs(a - float(b)) for a, b in zip(alone, together, strict=True)))

@@ -73,19 +73,28 @@ class ServedModel(tf.Module):
 
     @tf.function(input_signature=_BYTES, autograph=False)
     def serve_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers for string [N], each the bytes of a JPEG or PNG."""
-        return self._answer(image_bytes, IMAGE_BYTES)
+        """Answers for string [N], each the bytes of a JPEG or PNG.
+
+        A film that ingestion would put aside fails them all, and the error says why.
+        """
+        seen, refusals = self._see(image_bytes, IMAGE_BYTES)
+        return self._answer(refuse(seen, refusals, IMAGE_BYTES), image_bytes)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers for string [N], each a serialized tf.train.Example with the feature `image`."""
+        """Answers for string [N], each a serialized tf.train.Example with the feature `image`.
+
+        It is what the evaluator asks, of films that it changed, too: whatever can be decoded is
+        answered, however small or faint.
+        """
         image_bytes = map_rows(
             lambda record: tf.io.parse_single_example(record, spec(IMAGE))[IMAGE],
             examples,
             tf.TensorSpec([], tf.string),
             f"{EXAMPLES}[{{}}] is no tf.train.Example with the feature {IMAGE}",
         )
-        return self._answer(image_bytes, EXAMPLES)
+        seen, _ = self._see(image_bytes, EXAMPLES)
+        return self._answer(seen, image_bytes)
 
     # Wrapped only where there are feature maps: what is wrapped here is traced with the model.
     def explain(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -96,7 +105,7 @@ class ServedModel(tf.Module):
         summed; what speaks against pneumonia is cut off. `seen_bytes` is string [N], PNGs.
         """
         films = tf.size(image_bytes)
-        seen = self._see(image_bytes, IMAGE_BYTES)
+        seen = refuse(*self._see(image_bytes, IMAGE_BYTES), IMAGE_BYTES)
         maps = self._feature_maps(seen)
         with tf.GradientTape() as tape:
             tape.watch(maps)
@@ -114,15 +123,17 @@ class ServedModel(tf.Module):
             ),
         }
 
-    def _see(self, image_bytes: tf.Tensor, argument: str) -> tf.Tensor:
-        """Returns what the net sees of the films, float32 [N, S, S, 1], 0 to 255.
+    def _see(self, image_bytes: tf.Tensor, argument: str) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what the net sees of the films, and why each is to be refused.
 
-        Of no films it returns one black picture: oneDNN's convolutions fail for an empty batch. A
-        film that ingestion would put aside fails them all, and the error says why.
+        Of no films it returns one black picture: oneDNN's convolutions fail for an empty batch.
 
         Args:
             image_bytes: string [N].
             argument: by which the client knows the rows.
+
+        Returns:
+            float32 [N, S, S, 1], 0 to 255; and string [N], empty where a film is not.
         """
 
         def picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -137,13 +148,12 @@ class ServedModel(tf.Module):
             (tf.TensorSpec([size, size, 1], tf.uint8), tf.TensorSpec([], tf.string)),
             f"{argument}[{{}}] holds no image that can be decoded",
         )
-        pictures = refuse(pictures, refusals, argument)
         black = tf.cast(tf.size(image_bytes) == 0, tf.int32)
         pictures = tf.pad(pictures, [[0, black], [0, 0], [0, 0], [0, 0]])
-        return central(tf.cast(pictures, tf.float32), self._net_size)
+        return central(tf.cast(pictures, tf.float32), self._net_size), refusals
 
-    def _answer(self, image_bytes: tf.Tensor, argument: str) -> dict[str, tf.Tensor]:
-        logit = self._log_odds(self._feature_maps(self._see(image_bytes, argument)))
+    def _answer(self, seen: tf.Tensor, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        logit = self._log_odds(self._feature_maps(seen))
         return self._judge(logit[: tf.size(image_bytes), 0])
 
     def _judge(self, logit: tf.Tensor) -> dict[str, tf.Tensor]:

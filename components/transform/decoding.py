@@ -20,6 +20,7 @@ _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 # In the first chunk of a PNG: width and height, each four bytes; then the bits of a sample.
 _WIDTH_AT, _HEIGHT_AT, _DEPTH_AT = 16, 20, 24
 _WORDS = 2**16
+_ANY_SHAPE = 1e9
 
 
 def refusal(data: tf.Tensor, limits: FilmLimits) -> tf.Tensor:
@@ -54,6 +55,14 @@ def refusal(data: tf.Tensor, limits: FilmLimits) -> tf.Tensor:
             _join(pixels, f": longer than {limits.max_aspect_ratio:g} to 1"),
         ),
     )
+
+
+def readable(data: tf.Tensor, limits: FilmLimits) -> tf.Tensor:
+    """Returns whether a file is to be decoded at all: a JPEG or PNG, and not too large.
+
+    Args: as `refusal`.
+    """
+    return refusal(data, limits.changed(min_side=1, max_aspect_ratio=_ANY_SHAPE)) == ""
 
 
 def why_blank(grey: tf.Tensor) -> tf.Tensor:

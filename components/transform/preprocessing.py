@@ -7,7 +7,7 @@ import tensorflow as tf
 from components.shared.features import HEIGHT, IMAGE, REFUSAL, SQUASHED, WIDTH
 from components.shared.limits import FilmLimits
 from components.shared.record import CARRIED
-from components.transform.decoding import decode_film, refusal, why_blank
+from components.transform.decoding import decode_film, readable, refusal, why_blank
 
 # Two films are decoded at a time, whatever the batch: TFX grows batches to hundreds, and one of 50
 # million pixels takes 0.6 GB as float32 RGB.
@@ -60,24 +60,22 @@ def preprocess_film(data: tf.Tensor, size: int, square: str) -> tf.Tensor:
 def judge_film(
     data: tf.Tensor, size: int, square: str, limits: FilmLimits
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Does what `preprocess_film` does to a film that may be read.
+    """Does what `preprocess_film` does, and says whether ingestion would put the film aside.
 
     Args:
         data: string scalar.
         size: side of the square, in pixels.
         square: see `to_square`.
-        limits: of a film.
+        limits: of a film. What is too large is as if it could not be decoded.
 
     Returns:
-        The PNG, and an empty string; or a black PNG, and why the film is refused.
+        The PNG; and why the film is to be refused, a string scalar, empty where it is not.
     """
-    why = refusal(data, limits)
-
-    def judged() -> tuple[tf.Tensor, tf.Tensor]:
-        grey = decode_film(data)
-        return _encode(to_square(grey, size, square)), why_blank(grey)
-
-    return tf.cond(why == "", judged, lambda: (_encode(tf.zeros((size, size, 1))), why))
+    # Nothing is what no decoder takes.
+    grey = decode_film(tf.where(readable(data, limits), data, ""))
+    shape = refusal(data, limits)
+    why = tf.where(shape == "", why_blank(grey), shape)
+    return _encode(to_square(grey, size, square)), why
 
 
 def _encode(picture: tf.Tensor) -> tf.Tensor:

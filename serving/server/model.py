@@ -50,8 +50,7 @@ class Model:
         if self._inputs.get(SIGNATURE_BYTES, {}).keys() != {IMAGE_BYTES}:
             raise ModelError(f"it has no signature {SIGNATURE_BYTES} that takes {IMAGE_BYTES}")
         self._warm_up(folder / _WARM_UP)
-        picture = tf.io.encode_png(tf.cast(tf.reshape(tf.range(4096) // 16, (64, 64, 1)), tf.uint8))
-        film = np.array([picture.numpy()], object)
+        film = np.array([_ramp(max(64, self.limits.min_side))], object)
         answer = self._checked(SIGNATURE_BYTES, {IMAGE_BYTES: film})
         if THRESHOLD not in answer:
             raise ModelError(f"it answers without a {THRESHOLD}")
@@ -106,6 +105,13 @@ def _signature_defs(path: Path) -> dict[str, Any]:
         if tf.saved_model.SERVING in graph.meta_info_def.tags:
             return dict(graph.signature_def)
     raise ModelError(f"its {GRAPH_FILE} has no graph to serve")
+
+
+def _ramp(side: int) -> bytes:
+    """Returns a square PNG of all greys, which is on a model's limits where its side is."""
+    greys = tf.linspace(0.0, 255.0, side)
+    picture = tf.tile(tf.reshape(tf.cast(greys, tf.uint8), (1, side, 1)), (side, 1, 1))
+    return tf.io.encode_png(picture).numpy()
 
 
 def _specs(function: Any) -> dict[str, Spec]:

@@ -245,10 +245,12 @@ def test_an_empty_request_gets_an_empty_answer(server: Server) -> None:
 BLANK = encode(np.full((40, 40), 90, np.uint8), ".png")
 NO_IMAGE = "holds no image that can be decoded"
 BROKEN = {
-    b"": "is empty",
-    b"not an image": "is no readable JPEG or PNG",
+    b"": NO_IMAGE,
+    b"not an image": NO_IMAGE,
     FILMS[0][: len(FILMS[0]) // 2]: NO_IMAGE,
     FILMS[2][: len(FILMS[2]) // 2]: NO_IMAGE,
+}
+REFUSED = {
     BLANK: "is blank: the grey level varies by 0.0000 of the range only",
     encode(tiny_film(5, height=31), ".png"): "has 48 x 31 pixels: a side is under 32",
     encode(tiny_film(5, height=33, width=133)): "has 133 x 33 pixels: longer than 4 to 1",
@@ -282,7 +284,8 @@ def test_an_error_names_the_first_broken_row_and_the_next_request_works(
         rows = [example(film) for film in films] if argument == EXAMPLES else films
         return complaint(serve, argument, rows)
 
-    for broken, reason in BROKEN.items():
+    refused = REFUSED if argument == IMAGE_BYTES else {}
+    for broken, reason in (BROKEN | refused).items():
         for request, row in (
             ([broken], 0),
             ([*FILMS, broken], 5),
@@ -290,6 +293,9 @@ def test_an_error_names_the_first_broken_row_and_the_next_request_works(
             ([broken] * 3, 0),
         ):
             assert told(request) == f"{argument}[{row}] {reason}"
+    if argument == EXAMPLES:
+        # As the evaluator asks it, of films that it changed.
+        assert serve(examples=tf.constant([example(film) for film in REFUSED]))
     # What the message says is enough to be answered.
     assert server.by_bytes(FILMS)[PROBABILITY].shape == (5,)
 

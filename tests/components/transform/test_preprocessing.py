@@ -18,6 +18,7 @@ from components.shared.features import (
     SUBTYPE,
     WIDTH,
 )
+from components.shared.limits import FilmLimits
 from components.shared.record import CARRIED
 from components.transform.preprocessing import preprocess_film, preprocessing_fn, to_square
 from support.films import TINY, encode, tiny_film
@@ -268,6 +269,8 @@ def test_an_empty_batch_is_an_empty_batch() -> None:
 
 
 BROKEN = {
+    "empty": b"",
+    "text": b"not an image",
     "half a jpeg": encode(GREY)[: len(encode(GREY)) // 2],
     "jpeg without its end": encode(GREY)[:-40],
     "half a png": encode(GREY, ".png")[:-200],
@@ -282,16 +285,24 @@ def test_broken_bytes_are_an_error_alone_and_in_a_batch(kind: str) -> None:
         in_graph(batch([encode(GREY), BROKEN[kind]]))
 
 
-def test_a_film_that_is_refused_is_black_and_says_why() -> None:
+def test_a_film_that_is_refused_says_why() -> None:
     blank = encode(np.full((40, 40), 128, np.uint8))
-    outputs = in_graph(batch([encode(GREY, ".png"), b"", b"GIF89a", blank]))
+    small, long = GREY[:30], np.tile(GREY, (1, 5))
+    films = [encode(film, ".png") for film in (GREY, small, long)]
+    inputs, limits = batch([*films, blank]), FilmLimits()
+    outputs = preprocessing_fn(inputs, {**CONFIG, "limits": limits.model_dump()})
+    height, width = GREY.shape
     assert outputs[REFUSAL].numpy().tolist() == [
         b"",
-        b"is empty",
-        b"is no readable JPEG or PNG",
+        f"has {width} x 30 pixels: a side is under 32".encode(),
+        f"has {5 * width} x {height} pixels: longer than 4 to 1".encode(),
         b"is blank: the grey level varies by 0.0000 of the range only",
     ]
-    pictures = [decoded(data) for data in outputs[IMAGE].numpy()]
-    np.testing.assert_array_equal(pictures[0], preprocessed(encode(GREY, ".png"), 32, "crop"))
-    assert not pictures[1].any()
-    assert not pictures[2].any()
+    for data, picture in zip(films, outputs[IMAGE].numpy(), strict=False):
+        np.testing.assert_array_equal(decoded(picture), preprocessed(data, 32, "crop"))
+
+
+def test_a_film_that_is_too_large_is_not_decoded() -> None:
+    limits = FilmLimits(max_pixels=GREY.size - 1).model_dump()
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        preprocessing_fn(batch([encode(GREY)]), {**CONFIG, "limits": limits})
