@@ -148,8 +148,10 @@ def _films(data: str, settings: RunSettings, listing: str) -> plan.Source:
         return plan.Source(data, None, cuts_test=False, key=key, total=total)
     table = source.read_table(data, settings)
     films = source.list_table(table, settings, key)
+    tf.io.gfile.makedirs(os.path.dirname(listing))
     with tf.io.gfile.GFile(listing, "w") as file:
-        file.writelines(f"{film.to_json()}\n" for film in films)
+        for film in films:
+            file.write(f"{film.to_json()}\n")
     folder = source.folder_of(data)
     return plan.Source(folder, listing, not table.has_splits, key, len(films))
 

@@ -4,11 +4,13 @@ No message and no reason has a value of the table but a film's path: a name may 
 """
 
 import ast
+import csv
 import gzip
 import io
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -115,7 +117,7 @@ def read(data: bytes, path: str, layout: Layout) -> Table:
             {field: cells[column] for field, column in columns.items()},
             {column.strip().casefold(): _plain(cells[column]) for column in findings},
         )
-        for number, cells in enumerate(_cells(data, path, wanted), 2)
+        for number, cells in enumerate(_cells(data, path, names, wanted), 2)
         if any(cells.values())
     ]
     if not rows:
@@ -167,68 +169,78 @@ def _header(data: bytes, path: str) -> list[str]:
     with _explained(path):
         if _is_parquet(path):
             return list(pyarrow.parquet.read_schema(io.BytesIO(data)).names)
-        frame = pd.read_csv(io.BytesIO(data), nrows=0, **_options(data, path))
-        return [str(name) for name in frame.columns]
+        names = next(_text_rows(data, path), [])
+    if not names:
+        raise InputError(f"The table {path} is empty.")
+    return names
 
 
-def _cells(data: bytes, path: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+def _cells(
+    data: bytes, path: str, names: Sequence[str], columns: Sequence[str]
+) -> Iterator[dict[str, str]]:
     """Yields the rows, with the cells of some columns as text."""
     with _explained(path):
         if _is_parquet(path):
-            frame = pd.read_parquet(io.BytesIO(data), columns=sorted(set(columns)))
+            yield from _parquet_cells(data, columns)
         else:
-            frame = pd.read_csv(
-                io.BytesIO(data),
-                usecols=sorted(set(columns)),
-                dtype=str,
-                keep_default_na=False,
-                **_options(data, path),
-            )
+            yield from _text_cells(data, path, names, columns)
+
+
+def _parquet_cells(data: bytes, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    frame = pd.read_parquet(io.BytesIO(data), columns=sorted(set(columns)))
     frame = frame.astype(object).where(frame.notna(), None)
-    texts = {name: [_text(value) for value in frame[name]] for name in frame.columns}
-    for values in zip(*texts.values(), strict=True):
-        yield dict(zip(texts, values, strict=True))
+    for record in frame.to_dict("records"):
+        yield {str(name): _text(value) for name, value in record.items()}
+
+
+def _text_cells(
+    data: bytes, path: str, names: Sequence[str], columns: Sequence[str]
+) -> Iterator[dict[str, str]]:
+    places = {column: names.index(column) for column in columns}
+    rows = _text_rows(data, path)
+    next(rows)
+    for number, cells in enumerate(rows, 2):
+        if any(cells[len(names) :]):
+            raise InputError(
+                f"The table {path} has more cells than columns in row {number}: a cell with the "
+                "separator in it has to be quoted."
+            )
+        yield {
+            column: cells[place].strip() if place < len(cells) else ""
+            for column, place in places.items()
+        }
 
 
 def _is_parquet(path: str) -> bool:
     return path.lower().endswith(".parquet")
 
 
-def _options(data: bytes, path: str) -> dict[str, Any]:
-    """Returns how pandas is to read a table of text."""
+def _text_rows(data: bytes, path: str) -> Iterator[list[str]]:
+    """Yields the rows of a table of text, its header first."""
     name = path.lower()
-    options: dict[str, Any] = {
-        "compression": "gzip" if name.endswith(".gz") else None,
-        "encoding": "utf-8-sig",
-        # A comma at the end of each row is no column more.
-        "index_col": False,
-        # An empty row keeps its number.
-        "skip_blank_lines": False,
-    }
-    if name.removesuffix(".gz").endswith(".tsv"):
-        return {**options, "sep": "\t"}
-    with gzip.open(io.BytesIO(data)) if name.endswith(".gz") else io.BytesIO(data) as file:
-        line = file.readline()
-    # Spreadsheets write semicolons where the comma stands in numbers.
-    return {**options, "sep": ";" if line.count(b";") > line.count(b",") else ","}
+    file = io.BytesIO(data)
+    raw = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
+    with io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:  # type: ignore[type-var]
+        first = text.readline()
+        text.seek(0)
+        separator = "\t"
+        if not name.removesuffix(".gz").endswith(".tsv"):
+            # Spreadsheets write semicolons where the comma stands in numbers.
+            separator = ";" if first.count(";") > first.count(",") else ","
+        yield from csv.reader(text, delimiter=separator)
 
 
-class _explained:
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
     """Turns what the readers raise into a sentence without anything of the content."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        if isinstance(error, UnicodeDecodeError):
-            raise InputError(f"The table {self._path} is not UTF-8: save it as such.") from None
-        if isinstance(error, Exception):
-            raise InputError(
-                f"The table {self._path} cannot be read ({type(error).__name__})."
-            ) from None
+    try:
+        yield
+    except InputError:
+        raise
+    except UnicodeDecodeError:
+        raise InputError(f"The table {path} is not UTF-8: save it as such.") from None
+    except Exception as error:
+        raise InputError(f"The table {path} cannot be read ({type(error).__name__}).") from None
 
 
 def _text(value: Any) -> str:
