@@ -220,7 +220,7 @@ def _text_rows(data: bytes, path: str) -> Iterator[list[str]]:
     name = path.lower()
     file = io.BytesIO(data)
     raw = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
-    with io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:  # type: ignore[type-var]
+    with io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
         first = text.readline()
         text.seek(0)
         separator = "\t"
