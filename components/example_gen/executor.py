@@ -14,10 +14,10 @@ from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenE
 from tfx.types import artifact_utils
 
 from components.example_gen import files, plan, source
-from components.example_gen.film import KEPT, LEFT_OUT, QUARANTINED, Film
+from components.example_gen.film import KEPT, QUARANTINED, Film
 from components.example_gen.record import WRITING, to_example
 from components.example_gen.settings import RunSettings
-from components.shared.artifacts import QUARANTINE_FILE, SUMMARY_FILE
+from components.shared.artifacts import LEFT_OUT, QUARANTINE_FILE, SUMMARY_FILE
 from components.shared.errors import BadFilmsError, InputError
 from components.shared.features import CLASSES, SPLITS
 from components.shared.progress import advance

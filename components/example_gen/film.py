@@ -11,7 +11,6 @@ KEPT = "kept"
 QUARANTINED = "quarantined"
 DUPLICATE = "duplicate"
 UNDERSAMPLED = "undersampled"
-LEFT_OUT = "left_out"  # sound, and not what the model is for
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Film:
         patient: likewise, or a hash of `components.example_gen.identity`; empty until it is known.
         sha256: of the file's bytes, in hexadecimal; empty where it could not be read.
         facts: what the film looks like; None where it is no film.
-        fate: one of the constants of this module.
+        fate: one of the constants of this module; or LEFT_OUT, sound and not what the model is for.
         reason: why it was not kept; empty where it was. Of films left out it is one of few.
     """
 

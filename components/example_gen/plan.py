@@ -15,11 +15,12 @@ import apache_beam as beam
 import tensorflow as tf
 
 from components.example_gen import duplicates, files, images, pictures, sampling
-from components.example_gen.film import KEPT, LEFT_OUT, QUARANTINED, UNDERSAMPLED, Film
+from components.example_gen.film import KEPT, QUARANTINED, UNDERSAMPLED, Film
 from components.example_gen.identity import Key, dicom_patient
 from components.example_gen.settings import RunSettings
 from components.films.errors import FilmError, NotMeantError
 from components.shared import patients
+from components.shared.artifacts import LEFT_OUT
 from components.shared.features import CLASSES, EVAL, TEST, TRAIN
 from components.shared.progress import advance
 

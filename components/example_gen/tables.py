@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet
 
-from components.example_gen.film import KEPT, LEFT_OUT, QUARANTINED, Film
+from components.example_gen.film import KEPT, QUARANTINED, Film
 from components.example_gen.layouts import (
     NO_LABEL,
     OTHER_FINDINGS,
@@ -28,6 +28,7 @@ from components.example_gen.layouts import (
 )
 from components.films.errors import NOT_FRONTAL, OF_AN_ADULT
 from components.shared import patients
+from components.shared.artifacts import LEFT_OUT
 from components.shared.errors import InputError
 from components.shared.features import NORMAL, PNEUMONIA, UNKNOWN_SUBTYPE
 

@@ -6,13 +6,12 @@ from typing import Any
 
 from components.reporter.content import MISSING, format_interval, format_number
 from components.reporter.tables.table import Badge, Table
+from components.shared.artifacts import LEFT_OUT
 from components.shared.features import CLASSES, SPLITS
 from components.shared.result import Control, Result
 
 QUARANTINE_ROWS = 200
 _FATES = ("kept", "undersampled", "duplicate", "quarantined")
-# Of the counts; of films that were sound, and not what the model is for.
-_LEFT_OUT = "left_out"
 _CONTROLS = {
     "aspect_ratio": "Width over height of the film",
     "file_size": "Bytes of the file",
@@ -42,7 +41,7 @@ def counts(metrics: Mapping[str, Any]) -> Table:
 
 def left_out(metrics: Mapping[str, Any]) -> Table:
     """Returns how many sound films were left out, by reason, the most first."""
-    found = (metrics.get("counts") or {}).get(_LEFT_OUT, {})
+    found = (metrics.get("counts") or {}).get(LEFT_OUT, {})
     rows = [(why, str(count)) for why, count in sorted(found.items(), key=lambda item: -item[1])]
     return Table("Films left out by reason", ("Reason", "Films"), rows, (1,))
 

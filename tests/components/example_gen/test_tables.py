@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from components.example_gen import tables
-from components.example_gen.film import KEPT, LEFT_OUT, QUARANTINED, Film
+from components.example_gen.film import KEPT, QUARANTINED, Film
 from components.example_gen.layouts import LAYOUTS, Layout, is_table_name, layout_of
 from components.example_gen.settings import TableSettings
+from components.shared.artifacts import LEFT_OUT
 from components.shared.errors import InputError
 from support.tables import Rows, table_bytes
 
