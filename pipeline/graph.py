@@ -133,7 +133,7 @@ def create_pipeline(
     )
 
 
-def example_gen_settings(config: Config, key_file: str = PATIENT_KEY_FILE) -> ExampleGenSettings:
+def example_gen_settings(config: Config, key_file: str | None = None) -> ExampleGenSettings:
     """Returns the settings of ChestXrayExampleGen, which names the file of the run's patient key.
 
     What is in that file is no setting: these are kept in ML Metadata.

@@ -51,20 +51,24 @@ class Key:
         return _hashed(_checked(self.place, self.check), f"{issuer}\0{patient}")
 
 
-def open_key(setting: str | None, run_file: str) -> Key:
+def open_key(setting: str | None, run_file: str | None) -> Key:
     """Finds the key, or makes one where none is given.
 
     Args:
         setting: the file that the settings name.
-        run_file: the file of the run's own key; what is in it is used again.
+        run_file: the file of the run's own key; what is in it is used again. None: it has none.
 
     Raises:
-        InputError: the key is empty, or cannot be read or written.
+        InputError: the key is empty or not given, or cannot be read or written.
     """
     if VARIABLE in os.environ:
         place = ""
     elif setting is not None:
         place = setting
+    elif run_file is None:
+        raise InputError(
+            f"The films need a patient key: set {VARIABLE}, or example_gen.patient_key to a file."
+        )
     else:
         place = run_file
         if not tf.io.gfile.exists(place):

@@ -97,8 +97,9 @@ class RunSettings(Settings):
 
     Attributes:
         seed: of the run.
-        key_file: where the run keeps a patient key of its own, which is made when it is needed.
+        key_file: where the run keeps a patient key of its own, which is made when it is needed;
+            None: nowhere, so that one has to be given.
     """
 
     seed: int
-    key_file: str = "patient.key"
+    key_file: str | None = None

@@ -19,6 +19,8 @@ def ingest(data: Path, out: Path, how: RunSettings) -> dict[str, dict[str, bytes
     )
     artifact = standard_artifacts.Examples()
     artifact.uri = str(out)
+    if how.key_file is None:
+        how = how.changed(key_file=f"{out}.key")
     properties = {"data": str(data), "settings": how.model_dump_json()}
     Executor(context).Do({}, {"examples": [artifact]}, properties)
     assert json.loads(artifact.split_names) == ["train", "eval", "test"]

@@ -28,10 +28,10 @@ def test_a_pseudonym_is_the_first_half_of_a_keyed_hash(
     assert by_file.pseudonym("4711") == SECRET_4711
     assert by_file.pseudonym("4711", "H") == SECRET_H_4711
     file.write_text("other")
-    assert open_key(str(file), "").pseudonym("4711") not in (SECRET_4711, SECRET_H_4711)
+    assert open_key(str(file), None).pseudonym("4711") not in (SECRET_4711, SECRET_H_4711)
     # The variable goes before the file.
     monkeypatch.setenv(VARIABLE, "secret")
-    assert open_key(str(file), "").pseudonym("4711") == SECRET_4711
+    assert open_key(str(file), None).pseudonym("4711") == SECRET_4711
     assert not (tmp_path / "patient.key").exists()
 
 
@@ -60,15 +60,17 @@ def test_an_empty_key_is_an_error(
     file = tmp_path / "key"
     file.write_text(content)
     with pytest.raises(InputError, match=rf"^The patient key {file} is empty\.$"):
-        open_key(str(file), "")
+        open_key(str(file), None)
     monkeypatch.setenv(VARIABLE, content)
     with pytest.raises(InputError, match=rf"^The patient key in .* {VARIABLE} is empty\.$"):
-        open_key(None, "")
+        open_key(None, None)
 
 
 def test_a_key_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^The films need a patient key: set CXR_PATIENT_KEY, or"):
+        open_key(None, None)
     with pytest.raises(InputError, match=r"gone cannot be read\.$"):
-        open_key(str(tmp_path / "gone"), "")
+        open_key(str(tmp_path / "gone"), None)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"patient\.key cannot be (read|written)\.$"):
         open_key(None, str(tmp_path / "file" / "patient.key"))
@@ -78,7 +80,7 @@ def test_another_key_where_a_worker_is_would_tear_patients_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(VARIABLE, "ours")
-    key = open_key(None, "")
+    key = open_key(None, None)
     monkeypatch.setenv(VARIABLE, "theirs")
     with pytest.raises(InputError, match="another one here than where the run began"):
         key.pseudonym("4711")

@@ -138,7 +138,7 @@ def test_who_is_on_a_film(tmp_path: Path) -> None:
     assert patients == {
         # By openssl, see test_identity.py.
         "a.dcm": "0c6f52f0c9d7e44e592f0ea6b91da246",
-        "b.dcm": open_key(None, "").pseudonym("X"),
+        "b.dcm": open_key(None, None).pseudonym("X"),
         "IM-0115-0001.dcm": "IM-0115",
         "c.png": "more/c.png",
     }
@@ -193,7 +193,7 @@ def test_dicom_films_in_folders(make_data: MakeData, tmp_path: Path) -> None:
     out = tmp_path / "out"
     found = ingest(data, out, settings(max_bad_fraction=0.1))
     films = {name: film for split in decoded(found).values() for name, film in split.items()}
-    key = open_key(None, "")
+    key = open_key(None, None)
     for number, name in enumerate(names):
         content = (data / name).read_bytes()
         assert films[name]["image"] == to_png(content, settings())
@@ -262,7 +262,7 @@ def test_a_table_behind_an_address(tmp_path: Path) -> None:
     assert source.is_table(data)
     assert source.folder_of(data) == place
     table = source.read_table(data, settings())
-    films = source.list_table(table, settings(), open_key(None, ""))
+    films = source.list_table(table, settings(), open_key(None, None))
     assert [(film.file_name, film.fate) for film in films] == [
         ("films/1.png", "kept"),
         ("films/2.png", "kept"),
