@@ -76,6 +76,8 @@ setup(
         f"numpy>=2,<3{TFX_1_21}",
         f"pandas>=1.5,<2{TFX_1_16}",
         f"pandas>=2,<4{TFX_1_21}",
+        # Tables of films as Parquet: the names of their columns are read without their values.
+        "pyarrow>=10",
         # Learning curves; TensorFlow writes them by it, and brings it no longer.
         "tensorboard>=2.16",
         "scikit-learn>=1.5,<2",

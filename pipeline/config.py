@@ -40,15 +40,24 @@ class Config(Section):
 
     def on_this_machine(self) -> "Config":
         """Returns the configuration whose paths hold in every folder of this machine."""
-        backbone = self.trainer.backbone
-        if backbone in NAMED_WEIGHTS or "://" in backbone:
-            return self
-        path = str(Path(backbone).expanduser().absolute())
-        return self.changed(trainer=self.trainer.changed(backbone=path))
+        found = self
+        backbone, key = self.trainer.backbone, self.example_gen.patient_key
+        if backbone not in NAMED_WEIGHTS:
+            trainer = self.trainer.changed(backbone=_absolute(backbone))
+            found = found.changed(trainer=trainer)
+        if key is not None:
+            example_gen = self.example_gen.changed(patient_key=_absolute(key))
+            found = found.changed(example_gen=example_gen)
+        return found
 
     def to_yaml(self) -> str:
         """Returns the configuration as YAML, every value given."""
         return yaml.safe_dump(self.model_dump(), sort_keys=False)
+
+
+def _absolute(path: str) -> str:
+    """Returns a path that holds in every folder of this machine; an address stays."""
+    return path if "://" in path else str(Path(path).expanduser().absolute())
 
 
 class _Loader(yaml.SafeLoader):

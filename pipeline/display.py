@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from components.shared.artifacts import LEFT_OUT
+from components.shared.features import CLASSES
+
 
 @contextmanager
 def screen(log: Path, verbose: bool) -> Iterator[Console]:
@@ -97,6 +100,8 @@ def show_results(console: Console, metrics: Mapping[str, Any], report: Path) -> 
         report: path of the report.
     """
     console.print(_counts(metrics["counts"]))
+    if left_out := _left_out(metrics["counts"]):
+        console.print(left_out, soft_wrap=True, highlight=False)
     console.print(_metrics(metrics))
     console.print(_gate(metrics["gate"]))
     if metrics["backbone"] == "none":
@@ -124,13 +129,23 @@ def show_results(console: Console, metrics: Mapping[str, Any], report: Path) -> 
 
 
 def _counts(counts: Mapping[str, Any]) -> Table:
-    table = Table("Films", "split", "NORMAL", "PNEUMONIA", title="Data")
-    for fate, splits in counts.items():
-        for split, classes in splits.items():
-            table.add_row(
-                fate, split, str(classes.get("NORMAL", 0)), str(classes.get("PNEUMONIA", 0))
-            )
+    """Returns what became of the files; films left out are counted by reason, not by split."""
+    fates = {fate: splits for fate, splits in counts.items() if fate != LEFT_OUT}
+    found = {name for splits in fates.values() for names in splits.values() for name in names}
+    classes = [*CLASSES, *sorted(found - {*CLASSES})]
+    table = Table("Films", "split", *classes, title="Data")
+    for fate, splits in fates.items():
+        for split, numbers in splits.items():
+            table.add_row(fate, split, *(str(numbers.get(name, 0)) for name in classes))
     return table
+
+
+def _left_out(counts: Mapping[str, Any]) -> str:
+    """Returns how many films were left out, by reason; empty for none."""
+    found = counts.get(LEFT_OUT)
+    if not found:
+        return ""
+    return f"Left out: {', '.join(f'{number} {reason}' for reason, number in found.items())}"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> Table:

@@ -18,6 +18,7 @@ from components.serving_check.component import ServingCheck
 from components.shared.features import EVAL, TRAIN
 from components.shared.limits import FilmLimits
 from components.shared.nodes import EXAMPLE_VALIDATOR, PUSHER, SCHEMA_GEN, TRAINER, TRANSFORM
+from components.shared.run_folder import PATIENT_KEY_FILE
 from components.trainer.component import BackboneTrainer
 from components.trainer.settings import RunSettings as TrainerSettings
 from components.transform.component import ProjectTransform
@@ -38,20 +39,23 @@ def create_pipeline(
     pipeline_root: str,
     push_destination: str,
     metadata_connection: metadata_store_pb2.ConnectionConfig | None = None,
+    key_file: str | None = None,
 ) -> Pipeline:
     """Builds the pipeline; reads and writes nothing.
 
     Args:
         config: what to do.
-        data: the data set's folder, as the first node sees it.
+        data: the data set's folder or table, as the first node sees it.
         pipeline_root: where the nodes' artifacts go.
         push_destination: the folder of versions that a model server watches.
         metadata_connection: of MLMD, for runners that keep it themselves.
+        key_file: where the run keeps a patient key of its own; None: under the pipeline's root.
 
     Returns:
         The graph from films to a pushed model and the report.
     """
-    example_gen = ChestXrayExampleGen(data, example_gen_settings(config))
+    key_file = key_file or os.path.join(pipeline_root, PATIENT_KEY_FILE)
+    example_gen = ChestXrayExampleGen(data, example_gen_settings(config, key_file))
     schema_gen = CuratedSchemaGen(schema_file=SCHEMA_FILE).with_id(SCHEMA_GEN)
     # The schema tells the statistics that `image` is no word to count.
     statistics_gen = StatisticsGen(
@@ -129,9 +133,14 @@ def create_pipeline(
     )
 
 
-def example_gen_settings(config: Config) -> ExampleGenSettings:
-    """Returns the settings of ChestXrayExampleGen."""
-    return ExampleGenSettings(**config.example_gen.model_dump(), seed=config.seed)
+def example_gen_settings(config: Config, key_file: str | None = None) -> ExampleGenSettings:
+    """Returns the settings of ChestXrayExampleGen, which names the file of the run's patient key.
+
+    What is in that file is no setting: these are kept in ML Metadata.
+    """
+    return ExampleGenSettings(
+        **config.example_gen.model_dump(), seed=config.seed, key_file=key_file
+    )
 
 
 def evaluator_settings(config: Config) -> EvaluatorSettings:

@@ -23,10 +23,10 @@ class ChestXrayExampleGenSpec(types.ComponentSpec):
 
 
 class ChestXrayExampleGen(base_beam_component.BaseBeamComponent):
-    """Ingests a folder of chest radiographs in the layout of the public set.
+    """Ingests chest radiographs: a folder in the layout of the public set, or a table of films.
 
     Checks every file, cuts a patient-grouped eval split from train and val, undersamples train's
-    majority class, and leaves test as it is.
+    majority class, and leaves test as it is; of a table without splits it cuts test likewise.
 
     ## Example
     ```
@@ -46,7 +46,8 @@ class ChestXrayExampleGen(base_beam_component.BaseBeamComponent):
         """Makes the component.
 
         Args:
-            data: folder with `train`, `test` and perhaps `val`, each with NORMAL and PNEUMONIA.
+            data: folder with `train`, `test` and perhaps `val`, each with NORMAL and PNEUMONIA; or
+                a table, see `components.example_gen.layouts`.
             settings: how to split, balance and check.
         """
         examples = channel_utils.as_channel([standard_artifacts.Examples()])

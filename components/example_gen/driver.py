@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from tfx.orchestration.portable import data_types
 
-from components.example_gen import executor, files
+from components.example_gen import executor, source
+from components.example_gen.settings import RunSettings
 from components.shared.artifacts import FINGERPRINT_KEY
 from components.shared.drivers import PropertiesDriver
 
@@ -16,6 +17,8 @@ class Driver(PropertiesDriver):
     """
 
     def extra_properties(self, execution_info: data_types.ExecutionInfo) -> Mapping[str, str]:
-        """Returns the fingerprint; raises InputError where the folders are not there."""
+        """Returns the fingerprint; raises InputError where the films are not there."""
         data = execution_info.exec_properties[executor.DATA_KEY]
-        return {FINGERPRINT_KEY: files.fingerprint(data)}
+        settings = execution_info.exec_properties[executor.SETTINGS_KEY]
+        found = source.fingerprint(data, RunSettings.model_validate_json(settings))
+        return {FINGERPRINT_KEY: found}

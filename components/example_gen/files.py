@@ -1,10 +1,11 @@
-"""Where the films lie: `DATA/{train,val,test}/{NORMAL,PNEUMONIA}/*`, local or behind tf.io.gfile.
+"""Where films lie in folders: `DATA/{train,val,test}/{NORMAL,PNEUMONIA}/*`, local or remote.
 
 Only names and sizes are read here, never a picture.
 """
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,9 +15,12 @@ from components.shared.errors import InputError
 from components.shared.features import CLASSES
 
 TRAIN_FOLDER, VAL_FOLDER, TEST_FOLDER = "train", "val", "test"
-_EXTENSIONS = (".jpg", ".jpeg", ".png")
+_DICOM_EXTENSIONS = (".dcm", ".dicom")
+_EXTENSIONS = (".jpg", ".jpeg", ".png", *_DICOM_EXTENSIONS)
+# Archives name films by their number, whose last part is no extension.
+_NO_EXTENSION = re.compile(r"(\.\d*)?")
 # Left behind by file managers and archivers; not films, and not the user's mistake either.
-_STRAY = ("__macosx", "thumbs.db", "desktop.ini")
+_STRAY = ("__macosx", "thumbs.db", "desktop.ini", "dicomdir")
 
 
 class ClassFolder(NamedTuple):
@@ -81,7 +85,7 @@ def _hint(data: str, folders: dict[str, str]) -> str:
 def _folders(parent: str) -> dict[str, str]:
     """Maps the lower-case name of each folder in `parent` to its path."""
     found: dict[str, str] = {}
-    for name in _entries(parent):
+    for name in entries(parent):
         path = os.path.join(parent, name)
         if is_stray(name) or not tf.io.gfile.isdir(path):
             continue
@@ -93,12 +97,12 @@ def _folders(parent: str) -> dict[str, str]:
 
 def list_names(folder: str) -> Iterator[str]:
     """Yields the names of all but the stray entries of a class folder."""
-    for name in _entries(folder):
+    for name in entries(folder):
         if not is_stray(name):
             yield name
 
 
-def _entries(folder: str) -> list[str]:
+def entries(folder: str) -> list[str]:
     """Returns the names in a folder.
 
     Raises:
@@ -115,6 +119,16 @@ def _entries(folder: str) -> list[str]:
         raise InputError(f"The folder {folder} cannot be read: {error.message}.") from error
 
 
+def named_dicom(name: str) -> bool:
+    """Whether a file is a DICOM file by its name."""
+    return name.lower().endswith(_DICOM_EXTENSIONS)
+
+
+def may_be_dicom(name: str) -> bool:
+    """Whether a file may be a DICOM file by its name, which need have no extension."""
+    return named_dicom(name) or _NO_EXTENSION.fullmatch(os.path.splitext(name)[1]) is not None
+
+
 def refusal(path: str, max_bytes: int) -> str | None:
     """Says why an entry of a class folder cannot be read as a film, or returns None.
 
@@ -124,7 +138,7 @@ def refusal(path: str, max_bytes: int) -> str | None:
         path: the entry.
         max_bytes: the largest file accepted.
     """
-    if not path.lower().endswith(_EXTENSIONS):
+    if not path.lower().endswith(_EXTENSIONS) and not may_be_dicom(path):
         return f"not a film by its name: the extension is none of {', '.join(_EXTENSIONS)}"
     try:
         stat = tf.io.gfile.stat(path)
@@ -148,12 +162,13 @@ def fingerprint(data: str) -> str:
     digest = hashlib.sha256()
     for folder in find_class_folders(data):
         for name in sorted(list_names(folder.path)):
-            state = _state(os.path.join(folder.path, name))
+            state = state_of(os.path.join(folder.path, name))
             digest.update(f"{folder.folder}/{folder.label}/{name}/{state}\n".encode())
     return digest.hexdigest()
 
 
-def _state(path: str) -> str:
+def state_of(path: str) -> str:
+    """Returns the size of a file and its times of change (ns)."""
     try:
         if "://" in path:
             remote = tf.io.gfile.stat(path)

@@ -20,18 +20,18 @@ class Film:
     Attributes:
         file_name: relative to the data folder, with forward slashes.
         split: the folder's name at first (`train`, `val`, `test`), then `train`, `eval` or `test`.
-        label: 0 NORMAL, 1 PNEUMONIA.
+        label: 0 NORMAL, 1 PNEUMONIA; None where a table does not tell, and the film is not kept.
         subtype: see `components.shared.patients`.
-        patient: likewise.
+        patient: likewise, or a hash of `components.example_gen.identity`; empty until it is known.
         sha256: of the file's bytes, in hexadecimal; empty where it could not be read.
         facts: what the film looks like; None where it is no film.
-        fate: one of the constants of this module.
-        reason: why it was not kept; empty where it was.
+        fate: one of the constants of this module; or LEFT_OUT, sound and not what the model is for.
+        reason: why it was not kept; empty where it was. Of films left out it is one of few.
     """
 
     file_name: str
     split: str
-    label: int
+    label: int | None
     subtype: str
     patient: str
     sha256: str = ""

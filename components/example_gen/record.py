@@ -6,6 +6,7 @@ import os
 import tensorflow as tf
 
 from components.example_gen.film import Film
+from components.films.reader import plain
 from components.shared import record
 from components.shared.errors import InputError
 from components.shared.features import (
@@ -17,18 +18,21 @@ from components.shared.features import (
     SQUASHED,
     SUBTYPE,
 )
+from components.shared.limits import FilmLimits
 from components.shared.patients import squashed
 from components.shared.progress import advance
 
 WRITING = "Writing Examples"
+_LIMITS = FilmLimits()
 
 
-def to_example(film: Film, data: str) -> bytes:
+def to_example(film: Film, data: str, limits: FilmLimits = _LIMITS) -> bytes:
     """Reads a film and returns its serialized tf.train.Example.
 
     Args:
         film: a kept film.
-        data: the data set's folder.
+        data: the folder that its name is relative to.
+        limits: of a film.
 
     Raises:
         InputError: the file is not the one that was checked.
@@ -41,7 +45,7 @@ def to_example(film: Film, data: str) -> bytes:
     width, height = film.facts.width, film.facts.height
     return record.encode(
         {
-            IMAGE: image,
+            IMAGE: plain(image, limits),
             LABEL: film.label,
             SUBTYPE: film.subtype,
             PATIENT: film.patient,

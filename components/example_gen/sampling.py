@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from components.shared.features import EVAL
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -17,23 +19,26 @@ def rank(seed: int, purpose: str, key: str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def choose_eval_patients(films: Mapping[str, int], fraction: float, seed: int) -> set[str]:
+def choose_eval_patients(
+    films: Mapping[str, int], fraction: float, seed: int, split: str = EVAL
+) -> set[str]:
     """Chooses whole patients of one class until they hold `fraction` of its films.
 
     Args:
         films: how many films each patient has.
-        fraction: share of the films that goes to eval, above 0 and below 1.
+        fraction: share of the films that goes to the split, above 0 and below 1.
         seed: of the order in which patients are taken.
+        split: that is cut, eval or test.
 
     Returns:
-        The patients of the eval split: at least one, and never all.
+        The patients of the split: at least one, and never all.
 
     Raises:
         ValueError: fewer than two patients, so that no split can be made.
     """
     if len(films) < 2:
-        raise ValueError(f"{len(films)} patient(s) cannot be split into train and eval")
-    order = sorted(films, key=lambda patient: (rank(seed, "eval", patient), patient))
+        raise ValueError(f"{len(films)} patient(s) cannot be split into train and {split}")
+    order = sorted(films, key=lambda patient: (rank(seed, split, patient), patient))
     target = fraction * sum(films.values())
     chosen: set[str] = set()
     taken = 0

@@ -4,6 +4,7 @@ What is not said is not held against a film. No message has anything that tells 
 what a tag holds it has the standard's terms alone, since a name may stand anywhere.
 """
 
+import logging
 import re
 from datetime import date, datetime
 
@@ -11,8 +12,19 @@ import pydicom
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from components.films.errors import FilmError
+from components.films.errors import (
+    FOR_PROCESSING,
+    NO_RADIOGRAPH,
+    NOT_CHEST,
+    NOT_FRONTAL,
+    OF_AN_ADULT,
+    FilmError,
+    NotMeantError,
+)
 from components.shared.limits import FilmLimits
+
+# pydicom logs values that break a rule of the standard, and a name may be one.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 # Computed, digital and digitised radiographs: DICOM PS3.3, C.7.3.1.1.1.
 _MODALITIES = ("CR", "DX", "RG")
@@ -37,34 +49,42 @@ _TERMS = (
     *("ABDOMEN", "ANKLE", "ARM", "CSPINE", "ELBOW", "FOOT", "HAND", "HEAD", "HIP", "KNEE", "LEG"),
     *("LSPINE", "NECK", "PELVIS", "SHOULDER", "SKULL", "SPINE", "TSPINE", "WRIST"),
 )
-_AGE = re.compile(r"(\d{3})([DWMY])")
+# Anonymised archives write years alone, against the standard.
+_AGE = re.compile(r"(\d{1,3})([DWMY]?)")
 _ADULT = 18
 
 
 def check_tags(dataset: pydicom.Dataset, limits: FilmLimits) -> None:
-    """Raises FilmError for what is no single frontal radiograph of a child's chest."""
+    """Raises FilmError for what is no single frontal radiograph of a child's chest.
+
+    It is NotMeantError where the tags say of what else it is.
+    """
     modality = text_of(dataset, "Modality")
     if modality not in _MODALITIES:
-        raise FilmError(
+        reason = (
             f"is no radiograph: its Modality is {_term(modality)}, not one of "
             f"{', '.join(_MODALITIES)}"
         )
+        raise NotMeantError(reason, NO_RADIOGRAPH) if modality else FilmError(reason)
     intent = text_of(dataset, "PresentationIntentType")
     if text_of(dataset, "SOPClassUID") in _FOR_PROCESSING or intent == "FOR PROCESSING":
-        raise FilmError(
+        raise NotMeantError(
             "is what the detector measured, for processing and not for presentation: its greys "
-            "are not those of a film"
+            "are not those of a film",
+            FOR_PROCESSING,
         )
     _check_region(dataset)
     _check_view(dataset)
     if not limits.adults and _is_adult(dataset):
-        raise FilmError("is of an adult, for whom the model was not made")
+        raise NotMeantError("is of an adult, for whom the model was not made", OF_AN_ADULT)
 
 
 def _check_region(dataset: pydicom.Dataset) -> None:
     part = text_of(dataset, "BodyPartExamined")
     if part and not any(name in part for name in _BODY_PARTS):
-        raise FilmError(f"is no chest radiograph: its BodyPartExamined is {_term(part)}")
+        raise NotMeantError(
+            f"is no chest radiograph: its BodyPartExamined is {_term(part)}", NOT_CHEST
+        )
     code = _code(dataset, "AnatomicRegionSequence")
     if code is None or code in _CHEST_CODES:
         return
@@ -73,35 +93,40 @@ def _check_region(dataset: pydicom.Dataset) -> None:
         return
     if known or (code.meaning and not any(name in code.meaning.upper() for name in _BODY_PARTS)):
         region = known or "another region's"
-        raise FilmError(f"is no chest radiograph: its AnatomicRegionSequence is {region}")
+        raise NotMeantError(
+            f"is no chest radiograph: its AnatomicRegionSequence is {region}", NOT_CHEST
+        )
 
 
 def _check_view(dataset: pydicom.Dataset) -> None:
     view = text_of(dataset, "ViewPosition")
     if view and view not in _FRONTAL:
-        raise FilmError(
-            f"is no frontal radiograph: its ViewPosition is {_term(view)}, not AP or PA"
+        raise NotMeantError(
+            f"is no frontal radiograph: its ViewPosition is {_term(view)}, not AP or PA",
+            NOT_FRONTAL,
         )
     code = _code(dataset, "ViewCodeSequence")
     if code is not None:
         known = _known(code, "cid4010")
         if known not in (None, *_FRONTAL_VIEWS) or _OTHER_VIEWS.search(code.meaning.upper()):
             other = known or "another view's"
-            raise FilmError(f"is no frontal radiograph: its ViewCodeSequence is {other}")
+            raise NotMeantError(
+                f"is no frontal radiograph: its ViewCodeSequence is {other}", NOT_FRONTAL
+            )
     # Where rows and columns go to, such as L\F: each begins with the main direction.
     said = dataset.get("PatientOrientation") or ()
     orientation = [str(way).upper() for way in ([said] if isinstance(said, str) else said)]
     if len(orientation) == 2 and all(orientation):
         across, down = (way[0] for way in orientation)
         if {across, down} & {"A", "P"}:
-            raise FilmError("is no frontal radiograph by its PatientOrientation")
+            raise NotMeantError("is no frontal radiograph by its PatientOrientation", NOT_FRONTAL)
         if down != "F" or across not in "LR":
             raise FilmError("is not upright by its PatientOrientation")
 
 
 def _is_adult(dataset: pydicom.Dataset) -> bool:
     if match := _AGE.fullmatch(text_of(dataset, "PatientAge")):
-        years = int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match[2]]
+        years = int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0, "": 1.0}[match[2]]
         return years >= _ADULT
     born = _date(dataset, "PatientBirthDate")
     keywords = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")

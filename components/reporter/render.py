@@ -154,6 +154,7 @@ def _stress(found: Mapping[str, Stress]) -> dict[str, Any]:
 def _data(content: Content) -> dict[str, Any]:
     return {
         "data": data.counts(content.metrics),
+        "left_out": data.left_out(content.metrics),
         "overlap": data.overlap(content.result.overlap),
         "controls": data.controls(content.result),
         "quarantine": data.quarantine(content.quarantine),

@@ -3,6 +3,8 @@
 # Of ChestXrayExampleGen, beside the splits; its execution has the fingerprint of what it read.
 QUARANTINE_FILE = "quarantine.csv"
 SUMMARY_FILE = "summary.json"
+# In it: the films left out, by reason; all other films are counted by fate, split and class.
+LEFT_OUT = "left_out"
 FINGERPRINT_KEY = "input_fingerprint"
 
 # Of the Trainer's run.

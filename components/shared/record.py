@@ -41,7 +41,10 @@ class Feature(NamedTuple):
 
 
 FEATURES: Mapping[str, Feature] = {
-    IMAGE: Feature(bytes, "the file as it came; after Transform, a small grey PNG"),
+    IMAGE: Feature(
+        bytes,
+        "the file as it came, or the PNG shown of a DICOM file; after Transform, a small grey PNG",
+    ),
     LABEL: Feature(int, "0 NORMAL, 1 PNEUMONIA", carried=True),
     SUBTYPE: Feature(str, "normal, bacteria, virus or unknown", carried=True),
     PATIENT: Feature(str, "the group key: no patient is in two splits", carried=True),

@@ -13,6 +13,7 @@ from components.shared.versions import local_versions
 # In the folder of the report.
 METRICS_FILE = "metrics.json"
 REPORT_FILE = "report.html"
+PATIENT_KEY_FILE = "patient.key"
 _PATTERN = re.compile(r"[*?\[\]]")
 
 
@@ -50,6 +51,11 @@ class RunFolder:
     def log(self) -> Path:
         """What TFX, Beam and TensorFlow say."""
         return self.root / "run.log"
+
+    @property
+    def patient_key(self) -> Path:
+        """The key by which patients are hashed, where none was given."""
+        return self.root / PATIENT_KEY_FILE
 
     @property
     def config(self) -> Path:

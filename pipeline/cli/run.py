@@ -21,16 +21,17 @@ _DEMO = "demo"
 
 
 @click.command(
-    short_help="From a folder of films to a pushed model, on this machine.",
+    short_help="From films to a pushed model, on this machine.",
     help="Runs the pipeline on this machine. Exit status: 0 a model was pushed, 3 the gate refused "
     "it, 2 bad input or configuration, 1 anything else.",
 )
 @click.option(
     "--data",
     type=PATH,
-    metavar="DIR",
-    help="Folder with train, test and perhaps val, each with NORMAL and PNEUMONIA; with --config "
-    "demo, generated films by default.",
+    metavar="DIR|TABLE",
+    help="Folder with train, test and perhaps val, each with NORMAL and PNEUMONIA; or a table "
+    "(.csv, .tsv or .parquet) with a column of paths to films and one of labels, which "
+    "example_gen.table says; with --config demo, generated films by default.",
 )
 @click.option(
     "--output", type=PATH, metavar="DIR", required=True, help="Folder of the run; made if absent."
@@ -41,17 +42,21 @@ def run(
     data: Path | None, output: Path, config: str, overrides: tuple[str, ...], verbose: bool
 ) -> int:
     """Runs the pipeline and returns the exit status."""
+    from components.example_gen.layouts import TABLE_SUFFIXES, is_table_name
     from pipeline.config import load_config
     from pipeline.display import screen
 
     resolved = load_config(config, overrides).on_this_machine()
     if data is None and config != _DEMO:
         raise InputError(
-            f"--data is missing: --config {config} needs a folder of films; only --config {_DEMO} "
+            f"--data is missing: --config {config} needs films; only --config {_DEMO} "
             "makes its own."
         )
-    if data is not None and not data.is_dir():
-        raise InputError(f"The data folder {data} does not exist or is no folder.")
+    if data is not None and not data.is_dir() and not (data.is_file() and is_table_name(data.name)):
+        raise InputError(
+            f"The data folder {data} does not exist or is no folder, and no table "
+            f"({', '.join(TABLE_SUFFIXES)}) either."
+        )
     # Before TensorFlow is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "2")
     folder = RunFolder(output.resolve())

@@ -11,7 +11,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.example_gen import files
+from components.example_gen import source
 from components.shared.files import replace
 from components.shared.nodes import PUSHER, TRAINER
 from components.shared.run_folder import RunFolder
@@ -52,7 +52,7 @@ def check_before(config: Config, data: str) -> None:
     Raises:
         InputError: says which, and what to do.
     """
-    files.find_class_folders(data)
+    source.check(data, config.example_gen)
     check_backbone(config.trainer.backbone)
     beam.check_endpoint(beam.beam_args(config.beam))
 
@@ -64,7 +64,7 @@ def run_pipeline(
 
     Args:
         config: what to do.
-        data: the data set's folder.
+        data: the data set's folder or table.
         folder: where everything goes; nodes whose inputs have not changed come from its cache.
         on_start: called as each node begins.
         on_end: called as each node ends.
@@ -112,6 +112,7 @@ def _create(config: Config, data: str, folder: RunFolder) -> Pipeline:
         str(folder.artifacts),
         str(folder.serving_model(config.pusher.model_name)),
         metadata.sqlite_metadata_connection_config(str(folder.metadata)),
+        str(folder.patient_key),
     )
 
 

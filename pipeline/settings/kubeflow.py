@@ -55,7 +55,7 @@ class KubeflowConfig(Section):
         description="with the project installed; a fixed tag or a digest, since the cache goes by "
         "its name",
     )
-    data: str | None = Field(None, description="the data set, pvc://CLAIM[/PATH]")
+    data: str | None = Field(None, description="the data set's folder or table, pvc://CLAIM[/PATH]")
     data_fixed: bool = Field(
         False,
         description="its files never change (another set has another path), so ingest may come "

@@ -109,6 +109,22 @@ def test_missing_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert not out.exists()
 
 
+def test_a_file_that_is_no_table(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "films.xlsx").touch()
+    out = tmp_path / "out"
+    sentence = fails(capfd, "run", "--data", tmp_path / "films.xlsx", "--output", out)
+    assert "films.xlsx does not exist or is no folder, and no table (.csv, .csv.gz," in sentence
+    assert not out.exists()
+
+
+def test_a_table_without_a_column(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "films.csv"
+    table.write_text("file,label\na.png,1\n")
+    sentence = fails(capfd, "run", "--data", table, "--output", tmp_path / "out")
+    assert "no column 'path', which example_gen.table.path names; there are file" in sentence
+    assert not (tmp_path / "out" / "metadata.sqlite").exists()
+
+
 def test_one_class_only(
     make_data: MakeData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -148,11 +148,30 @@ def test_a_backbone_file_is_found_from_anywhere(
         assert config.on_this_machine().trainer.backbone == expected
 
 
+def test_a_patient_key_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, expected in (("keys/a", str(tmp_path / "keys" / "a")), ("pvc://k/a", "pvc://k/a")):
+        config = load_config("seed", [f"example_gen.patient_key={given}"]).on_this_machine()
+        assert config.example_gen.patient_key == expected
+    assert load_config("seed").on_this_machine() == load_config("seed")
+
+
+def test_numbers_are_labels_too() -> None:
+    table = load_config("seed", ["example_gen.table.pneumonia=[1, high, 2.0]"]).example_gen.table
+    assert table.pneumonia == ["1", "high", "2.0"]
+
+
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
         ("trainer.epoch=5", "trainer.epoch is unknown (did you mean epochs? allowed here: backb"),
         ("learning_rate=1", "learning_rate is unknown (allowed here: seed, example_gen"),
+        ("example_gen.table.layout=mimic", "example_gen.table.layout is 'mimic': input should be"),
+        ("example_gen.table.labels=x", "table.labels is unknown (did you mean label? allowed here"),
+        ("example_gen.table.places=[films]", "['films']: input should be places with {path} in"),
+        ("example_gen.test_fraction=1.0", "test_fraction is 1.0: input should be less than 1"),
         ("trainer.epochs=many", "trainer.epochs is 'many': input should be a valid integer"),
         ("trainer.epochs=0", "trainer.epochs is 0: input should be greater than or equal to 1"),
         ("trainer.epochs=2.5", "trainer.epochs is 2.5: input should be a valid integer"),

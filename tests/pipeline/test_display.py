@@ -47,3 +47,15 @@ def test_a_model_without_a_threshold_and_a_lost_champion_are_told_of() -> None:
     assert f"Refused by the gate (threshold: {why}): nothing was pushed" in text
     assert "Compared with no champion: version 7: it cannot be loaded (OSError: gone)" in text
     assert "none was found" in text
+
+
+def test_films_left_out_are_told_by_reason() -> None:
+    counts = {
+        "kept": {"train": {"NORMAL": 4, "PNEUMONIA": 5}},
+        "quarantined": {"train": {"unknown": 2}},
+        "left_out": {"of an adult": 7, "uncertain": 3},
+    }
+    text = shown(counts=counts)
+    assert "│ quarantined │ train │ 0 │ 0 │ 2 │" in text
+    assert "Left out: 7 of an adult, 3 uncertain" in text
+    assert "Left out" not in shown()

@@ -6,6 +6,7 @@ from typing import Any
 
 from components.reporter.content import MISSING, format_interval, format_number
 from components.reporter.tables.table import Badge, Table
+from components.shared.artifacts import LEFT_OUT
 from components.shared.features import CLASSES, SPLITS
 from components.shared.result import Control, Result
 
@@ -22,19 +23,27 @@ _CONTROLS = {
 
 def counts(metrics: Mapping[str, Any]) -> Table:
     """Returns how many files became what, by split and class, with the sums."""
-    found = metrics.get("counts") or {}
+    found = {fate: (metrics.get("counts") or {}).get(fate, {}) for fate in _FATES}
     known = {split for by_split in found.values() for split in by_split}
+    classes = {name for by_split in found.values() for names in by_split.values() for name in names}
     splits = [*(split for split in SPLITS if split in known), *sorted(known - set(SPLITS))]
     totals: Counter[str] = Counter()
     rows = []
     for split in splits:
-        for name in CLASSES:
-            numbers = {fate: found.get(fate, {}).get(split, {}).get(name, 0) for fate in _FATES}
+        for name in (*CLASSES, *sorted(classes - set(CLASSES))):
+            numbers = {fate: found[fate].get(split, {}).get(name, 0) for fate in _FATES}
             totals.update(numbers)
             rows.append((f"{split}, {name}", *map(str, numbers.values())))
     rows.append(("all", *(str(totals[fate]) for fate in _FATES)))
     header = ("Split and class", *(fate.capitalize() for fate in _FATES))
     return Table("Files by what became of them", header, rows, range(1, len(header)))
+
+
+def left_out(metrics: Mapping[str, Any]) -> Table:
+    """Returns how many sound films were left out, by reason, the most first."""
+    found = (metrics.get("counts") or {}).get(LEFT_OUT, {})
+    rows = [(why, str(count)) for why, count in sorted(found.items(), key=lambda item: -item[1])]
+    return Table("Films left out by reason", ("Reason", "Films"), rows, (1,))
 
 
 def quarantine(files: Sequence[tuple[str, str]]) -> Table:

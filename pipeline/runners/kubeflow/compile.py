@@ -19,6 +19,7 @@ from pipeline.runners.kubeflow.platform import (
     PUSHING,
     backbone_path,
     data_path,
+    patient_key_path,
     platform_document,
     push_destination,
     report_destination,
@@ -51,8 +52,10 @@ def compile_pipeline(config: Config) -> str:
             )
     backbone = backbone_path(config.trainer.backbone)
     trainer = config.trainer.model_copy(update={"backbone": backbone})
+    key = patient_key_path(config.example_gen.patient_key)
+    example_gen = config.example_gen.model_copy(update={"patient_key": key})
     pipeline = create_pipeline(
-        config.model_copy(update={"trainer": trainer}),
+        config.model_copy(update={"trainer": trainer, "example_gen": example_gen}),
         data_path(cluster),
         # Artifacts have addresses that Kubeflow gives out.
         scratch_path(cluster),

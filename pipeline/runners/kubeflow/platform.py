@@ -18,7 +18,7 @@ _SCRATCH = "/tmp/cxr"
 
 
 def data_path(config: KubeflowConfig) -> str:
-    """Returns the data set's folder as ingest sees it."""
+    """Returns the data set's folder or table as ingest sees it."""
     return _in_pod(str(config.data))
 
 
@@ -51,6 +51,20 @@ def backbone_path(backbone: str) -> str:
     raise InputError(
         f"The setting trainer.backbone is {backbone!r}, which no pod can find: give "
         "pvc://CLAIM/PATH, an absolute path in the image, 'imagenet' or 'none'."
+    )
+
+
+def patient_key_path(key: str | None) -> str | None:
+    """Returns the file of the patient key as ingest's pod finds it.
+
+    Raises:
+        InputError: it is a path that means something on this machine alone.
+    """
+    if key is None or key.startswith("/") or _claim(key):
+        return key and _in_pod(key)
+    raise InputError(
+        f"The setting example_gen.patient_key is {key!r}, which no pod can find: give "
+        "pvc://CLAIM/PATH, or an absolute path in the image."
     )
 
 
@@ -95,7 +109,7 @@ def _claims(config: Config, node: str) -> list[str]:
     """Returns the names of the claims that a node needs."""
     cluster = config.kubeflow
     if node == EXAMPLE_GEN:
-        uris = [cluster.data]
+        uris = [cluster.data, config.example_gen.patient_key]
     elif node == TRAINER:
         uris = [cluster.scratch, config.trainer.backbone]
     else:

@@ -1,4 +1,3 @@
-import csv
 import hashlib
 import io
 import itertools
@@ -17,8 +16,6 @@ import pytest
 import tensorflow as tf
 from conftest import MakeData
 from PIL import Image
-from tfx.dsl.components.base import base_beam_executor
-from tfx.types import standard_artifacts
 
 from components.example_gen import executor, files, plan
 from components.example_gen.film import Film
@@ -27,7 +24,7 @@ from components.example_gen.record import to_example
 from components.example_gen.settings import RunSettings
 from components.shared.errors import BadFilmsError, InputError
 from support.films import encode, tiny_film, write_films
-from support.written_examples import read_examples
+from support.ingestion import ingest, quarantine
 
 LAYOUT = {
     "train": {"NORMAL": 20, "PNEUMONIA": 50},
@@ -38,19 +35,6 @@ LAYOUT = {
 
 def settings(**changes: object) -> RunSettings:
     return RunSettings(seed=1, eval_fraction=0.2).changed(**changes)
-
-
-def ingest(data: Path, out: Path, how: RunSettings) -> dict[str, dict[str, bytes]]:
-    """Runs the executor; returns the serialized Examples by split and file name."""
-    context = base_beam_executor.BaseBeamExecutor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(out / "tmp"), unique_id="1"
-    )
-    artifact = standard_artifacts.Examples()
-    artifact.uri = str(out)
-    properties = {"data": str(data), "settings": how.model_dump_json()}
-    executor.Executor(context).Do({}, {"examples": [artifact]}, properties)
-    assert json.loads(artifact.split_names) == ["train", "eval", "test"]
-    return {split: read_examples(out, split) for split in ("train", "eval", "test")}
 
 
 def text(record: bytes, name: str) -> str:
@@ -64,11 +48,6 @@ def number(record: bytes, name: str) -> int:
 
 def labels(examples: dict[str, bytes]) -> Counter[int]:
     return Counter(number(record, "label") for record in examples.values())
-
-
-def quarantine(out: Path) -> dict[str, str]:
-    with (out / "quarantine.csv").open(newline="") as file:
-        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
 
 
 def test_splits_are_balanced_whole_and_of_different_patients(

@@ -1,10 +1,11 @@
+import pickle
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
 
 from components.films.dicom import to_png
-from components.films.errors import FilmError
+from components.films.errors import FilmError, NotMeantError
 from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom
 from support.films import TINY
 
@@ -41,6 +42,7 @@ def code(value: str, scheme: str, meaning: str = "") -> list[Dataset]:
         ({"PatientOrientation": ["L", "H"]}, "is not upright by its PatientOrientation"),
         ({"PatientAge": "018Y"}, "is of an adult"),
         ({"PatientAge": "216M"}, "is of an adult"),
+        ({"PatientAge": "51"}, "is of an adult"),
         ({"PatientBirthDate": "20020301", "StudyDate": "20200301"}, "is of an adult"),
     ],
 )
@@ -98,6 +100,7 @@ def test_a_name_in_any_tag_reaches_no_message(keyword: str) -> None:
         {"PatientOrientation": "AF"},
         {"PatientOrientation": None},
         {"PatientAge": "017Y"},
+        {"PatientAge": "4"},
         {"PatientAge": "215M"},
         {"PatientAge": "900D"},
         {"PatientAge": "old"},
@@ -108,6 +111,43 @@ def test_a_name_in_any_tag_reaches_no_message(keyword: str) -> None:
 )
 def test_what_may_be_one_is_read(tags: dict[str, Any]) -> None:
     to_png(dicom(EIGHT, **tags), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("tags", "kind"),
+    [
+        ({"Modality": "MR"}, "not a radiograph"),
+        ({"BodyPartExamined": "HAND"}, "not of the chest"),
+        ({"AnatomicRegionSequence": code("85562004", "SCT")}, "not of the chest"),
+        ({"ViewPosition": "LL"}, "not a frontal view"),
+        ({"ViewCodeSequence": code("399173006", "SCT")}, "not a frontal view"),
+        ({"PatientOrientation": ["A", "F"]}, "not a frontal view"),
+        ({"PresentationIntentType": "FOR PROCESSING"}, "for processing, not for presentation"),
+        ({"PatientAge": "018Y"}, "of an adult"),
+    ],
+)
+def test_sound_films_of_something_else_are_told_apart_by_kind(
+    tags: dict[str, Any], kind: str
+) -> None:
+    with pytest.raises(NotMeantError) as caught:
+        to_png(dicom(EIGHT, **tags), LIMITS)
+    assert caught.value.kind == kind
+    # It passes between processes.
+    assert pickle.loads(pickle.dumps(caught.value)).kind == kind
+
+
+@pytest.mark.parametrize("tags", [{"Modality": None}, {"PatientOrientation": ["F", "L"]}])
+def test_what_a_film_fails_to_say_makes_it_a_bad_one(tags: dict[str, Any]) -> None:
+    with pytest.raises(FilmError) as caught:
+        to_png(dicom(EIGHT, **tags), LIMITS)
+    assert not isinstance(caught.value, NotMeantError)
+
+
+def test_a_name_in_any_tag_reaches_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    content = dicom(EIGHT, PatientAge="DOE JANE", PatientBirthDate="DOE")
+    caplog.clear()
+    to_png(content, LIMITS)
+    assert "DOE" not in caplog.text
 
 
 def test_adults_are_read_where_a_setting_says_so() -> None:

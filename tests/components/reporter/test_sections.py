@@ -216,3 +216,17 @@ def test_a_wide_film_is_set_on_black() -> None:
     padded = images(render(content(pictures=wide)))[0]
     assert padded.getpixel((128, 10)) == 0
     assert padded.getpixel((128, 128)) == 100
+
+
+def test_films_left_out_are_shown_by_reason(shown: Page) -> None:
+    assert "Left out" not in shown.text
+    counts = {
+        "kept": {"train": {"NORMAL": 4}},
+        "quarantined": {"train": {"unknown": 2}},
+        "left_out": {"uncertain": 3, "of an adult": 7},
+    }
+    left = page(counts=counts)
+    assert left.row("of an adult") == ["7"]
+    assert left.row("uncertain") == ["3"]
+    assert left.row("train, unknown") == ["0", "0", "0", "2"]
+    assert left.row("all", "4") == ["0", "0", "2"]

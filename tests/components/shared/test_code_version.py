@@ -80,6 +80,7 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("trainer/schema.pbtxt", {"trainer"}),
         ("pusher/executor.py", {"pusher"}),
         ("shared/code_version.py", {"trainer", "pusher"}),
+        ("films/reader.py", {"trainer", "pusher"}),
         ("trainer/__pycache__/net.cpython-310.pyc", set()),
         ("trainer/notes.txt", set()),
     ],

@@ -193,6 +193,17 @@ def test_weights_in_the_image_stay_where_they_are() -> None:
     assert '"backbone": "/opt/weights/resnet.keras"' in " ".join(compile_pipeline(config).split())
 
 
+def test_the_patient_key_lies_on_a_claim() -> None:
+    config = load_config(str(EXAMPLE), ["example_gen.patient_key=pvc://keys/patient"])
+    spec, platform = yaml.safe_load_all(compile_pipeline(config))
+    assert '"patient_key":"/claims/keys/patient"' in json.dumps(spec).replace("\\", "")
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    claims = [mount["constant"] for mount in executors["ChestXrayExampleGen_executor"]["pvcMount"]]
+    assert claims == ["chest-xray", "keys"]
+    with pytest.raises(InputError, match=r"example_gen\.patient_key is 'keys/a', which no pod can"):
+        compile_pipeline(load_config(str(EXAMPLE), ["example_gen.patient_key=keys/a"]))
+
+
 def test_a_failed_node_is_started_again_as_often_as_kfp_would(
     documents: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
