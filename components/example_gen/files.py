@@ -11,8 +11,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from components.films.errors import FilmError
+from components.films.headers import check_bytes
 from components.shared.errors import InputError
 from components.shared.features import CLASSES
+from components.shared.limits import FilmLimits
 
 TRAIN_FOLDER, VAL_FOLDER, TEST_FOLDER = "train", "val", "test"
 _DICOM_EXTENSIONS = (".dcm", ".dicom")
@@ -129,27 +132,27 @@ def may_be_dicom(name: str) -> bool:
     return named_dicom(name) or _NO_EXTENSION.fullmatch(os.path.splitext(name)[1]) is not None
 
 
-def refusal(path: str, max_bytes: int) -> str | None:
+def refusal(path: str, limits: FilmLimits) -> str | None:
     """Says why an entry of a class folder cannot be read as a film, or returns None.
 
     Nothing is opened: a name that leads to a device or a pipe would hang its reader.
 
     Args:
         path: the entry.
-        max_bytes: the largest file accepted.
+        limits: of a film.
     """
     if not path.lower().endswith(_EXTENSIONS) and not may_be_dicom(path):
-        return f"not a film by its name: the extension is none of {', '.join(_EXTENSIONS)}"
+        return f"is no film by its name: its extension is none of {', '.join(_EXTENSIONS)}"
     try:
         stat = tf.io.gfile.stat(path)
     except tf.errors.OpError as error:
         return f"cannot be read ({error.message})"
     if stat.is_directory:
-        return "a folder, not a file"
-    if stat.length == 0:
-        return "empty file"
-    if stat.length > max_bytes:
-        return f"{stat.length} bytes are more than the limit of {max_bytes}"
+        return "is a folder, not a file"
+    try:
+        check_bytes(stat.length, limits)
+    except FilmError as error:
+        return str(error)
     return None
 
 

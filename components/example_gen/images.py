@@ -1,9 +1,4 @@
-"""Is this file a film that every later node can read, and what does it look like?
-
-The check is strict where decoders are lenient: libjpeg fills a truncated film with grey and goes
-on, and a 1 kB PNG can ask for gigabytes. What passes here is decoded by TensorFlow in Transform
-and in the served model alike.
-"""
+"""Is this file a film that every later node can read, and what does it look like?"""
 
 from dataclasses import dataclass
 
@@ -12,9 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from components.films.blank import check_deviation
+from components.films.dicom import is_dicom
 from components.films.errors import FilmError
-from components.films.headers import check_film, first_line
+from components.films.headers import first_line
 from components.films.picture import decode, to_grey
+from components.films.reader import plain
 from components.shared.limits import FilmLimits
 
 # Films are inspected with the shares of these borders and this centre; see `_polarity`.
@@ -39,7 +36,7 @@ class Facts:
 
 
 def inspect_image(data: bytes, limits: FilmLimits) -> Facts:
-    """Checks a film and describes it.
+    """Checks a film and describes what is kept of it.
 
     Args:
         data: the file's bytes.
@@ -49,11 +46,12 @@ def inspect_image(data: bytes, limits: FilmLimits) -> Facts:
         The facts about the film.
 
     Raises:
-        FilmError: the bytes are no complete JPEG or PNG, or the film is off the limits or blank.
+        FilmError: it is no film that may be read, is blank, or the served model would refuse it.
     """
-    check_film(data, limits)
-    picture = decode(data)
-    _check_serving_decoder(data)
+    film = plain(data, limits)
+    if not is_dicom(data):
+        _check_serving_decoder(data)
+    picture = decode(film)
     grey = to_grey(picture)
     mean, std = (float(value.item()) / 255.0 for value in cv2.meanStdDev(grey))
     check_deviation(std)

@@ -20,7 +20,6 @@ from components.example_gen.identity import Key, dicom_patient
 from components.example_gen.settings import RunSettings
 from components.films.dicom import is_dicom
 from components.films.errors import FilmError, NotMeantError
-from components.films.reader import plain
 from components.shared import patients
 from components.shared.artifacts import LEFT_OUT
 from components.shared.features import CLASSES, EVAL, TEST, TRAIN
@@ -109,13 +108,13 @@ def inspect_film(entry: tuple[str, Film], settings: RunSettings, source: Source)
     advance("Checking films", 1, source.total)
     if film.fate != KEPT:
         return film
-    refusal = files.refusal(path, settings.max_bytes)
+    refusal = files.refusal(path, settings)
     if refusal:
         return film.leaving(QUARANTINED, refusal)
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             data = file.read()
-        facts = images.inspect_image(plain(data, settings), settings)
+        facts = images.inspect_image(data, settings)
         patient = film.patient or patient_of(film.file_name, data, source.key)
     except NotMeantError as error:
         return film.leaving(LEFT_OUT, error.kind)

@@ -1,33 +1,45 @@
 """A JPEG or PNG without what it says beside its picture: names, dates, cameras, comments."""
 
 import struct
+from contextlib import suppress
+
+from components.films.errors import FilmError
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _APP0, _APP15, _ADOBE, _COMMENT = 0xE0, 0xEF, 0xEE, 0xFE
 _START_OF_SCAN, _END = 0xDA, 0xD9
 # Restarts, and a byte of the compressed data that looks like a marker.
 _IN_SCAN = (*range(0xD0, 0xD8), 0x00)
+# What may follow it: tables, the number of lines, the next scan, the end, and what says something.
+# Any other, or none, and the data is broken where it stands (ITU-T T.81, B.2).
+_AFTER_SCAN = (0xC4, 0xCC, *range(0xD9, 0xDE), *range(_APP0, _APP15 + 1), _COMMENT)
 _JFIF = b"JFIF\0"
 # All that a decoder needs (PNG, 3rd edition, 11.2 and 11.3.1).
 _KEPT_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
-def bare(data: bytes) -> bytes | None:
+def bare(data: bytes) -> bytes:
     """Returns a JPEG or PNG with its picture alone, compressed as it is.
 
+    Args:
+        data: bytes that begin as a JPEG or PNG.
+
     Returns:
-        The bytes themselves where they hold nothing else; None where they are no JPEG or PNG whose
-        parts can be told.
+        The bytes themselves where they hold nothing else.
+
+    Raises:
+        FilmError: the parts of the file do not follow one another. Decoders that go on all the
+            same make up a part of the picture.
     """
-    try:
-        if data.startswith(_PNG):
-            return _bare_png(data)
-        return _bare_jpeg(data) if data.startswith(_JPEG) else None
-    except (struct.error, IndexError, ValueError):  # it breaks off
-        return None
+    found = None
+    with suppress(struct.error, IndexError, ValueError):  # it breaks off
+        found = _bare_png(data) if data.startswith(_PNG) else _bare_jpeg(data)
+    if found is None:
+        raise FilmError("is a broken JPEG or PNG: its parts do not follow one another")
+    return found
 
 
-def _bare_png(data: bytes) -> bytes | None:
+def _bare_png(data: bytes) -> bytes:
     parts, at = [_PNG], len(_PNG)
     while True:
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -54,6 +66,8 @@ def _bare_jpeg(data: bytes) -> bytes | None:
         end = at + 2 + length
         if marker == _START_OF_SCAN:
             end = _end_of_scan(data, end)
+            if data[end + 1] not in _AFTER_SCAN:
+                return None
         if not _tells(marker, data[at + 4 : end]):
             parts.append(data[at:end])
         at = end

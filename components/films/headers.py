@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
 
+from components.films.bare import bare
 from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
 
@@ -13,8 +14,11 @@ _FORMATS = ("JPEG", "PNG")
 _NEITHER = "is no readable JPEG or PNG"
 
 
-def check_film(data: bytes, limits: FilmLimits) -> None:
+def check_film(data: bytes, limits: FilmLimits) -> bytes:
     """Holds a JPEG or PNG to the limits, and to being whole.
+
+    Returns:
+        It with its picture alone, see `components.films.bare`.
 
     Raises:
         FilmError: the bytes begin as neither, break off, or are off the limits.
@@ -27,6 +31,7 @@ def check_film(data: bytes, limits: FilmLimits) -> None:
             image.verify()  # the checksum of every chunk, and the end of the file
     elif not _jpeg_is_complete(data):
         raise FilmError("is a truncated JPEG: it has no end-of-image marker")
+    return bare(data)
 
 
 def image_size(data: bytes) -> tuple[str, int, int]:
@@ -38,14 +43,14 @@ def image_size(data: bytes) -> tuple[str, int, int]:
     Raises:
         FilmError: the bytes begin as neither.
     """
-    if not data:
-        raise FilmError("is empty")
     with opened(data) as image:
         return str(image.format), *image.size
 
 
 def check_bytes(size: int, limits: FilmLimits) -> None:
-    """Raises FilmError where a file of so many bytes is too large."""
+    """Raises FilmError where a file of so many bytes is empty or too large."""
+    if not size:
+        raise FilmError("is empty")
     if size > limits.max_bytes:
         raise FilmError(f"has {size} bytes; at most {limits.max_bytes} are read")
 

@@ -3,7 +3,6 @@
 import cv2
 
 from components.films import dicom
-from components.films.bare import bare
 from components.films.errors import FilmError
 from components.films.headers import check_bytes, check_film
 from components.films.orientation import UPRIGHT, orientation
@@ -30,10 +29,9 @@ def plain(data: bytes, limits: FilmLimits) -> bytes:
     if dicom.is_dicom(data):
         return dicom.to_png(data, limits)
     if not data.startswith(_STARTS):
-        raise FilmError("is neither JPEG, PNG nor DICOM" if data else "is empty")
-    check_film(data, limits)
-    stripped = bare(data)
-    if stripped is not None and orientation(data) == UPRIGHT and not has_words(data):
+        raise FilmError("is neither JPEG, PNG nor DICOM")
+    stripped = check_film(data, limits)
+    if orientation(data) == UPRIGHT and not has_words(data):
         return stripped
     encoded, png = cv2.imencode(".png", decode(data))
     if not encoded:

@@ -215,9 +215,9 @@ def test_bad_files_are_put_aside_and_no_good_one_is_lost(
     assert set(aside) == {f"train/NORMAL/{name}" for name in names}
     assert all(aside.values())
     assert labels(found["train"]) + labels(found["eval"]) == {0: 22, 1: 52}
-    assert aside["train/NORMAL/cut_in_scan.jpeg"].startswith("truncated JPEG")
-    assert aside["train/NORMAL/bomb.png"] == "9000 x 9000 pixels are more than 50000000"
-    assert aside["train/NORMAL/folder.jpeg"] == "a folder, not a file"
+    assert aside["train/NORMAL/cut_in_scan.jpeg"].startswith("is a truncated JPEG")
+    assert aside["train/NORMAL/bomb.png"] == "has 9000 x 9000 pixels; at most 50000000 are read"
+    assert aside["train/NORMAL/folder.jpeg"] == "is a folder, not a file"
 
 
 def test_too_many_bad_files_stop_the_run_and_are_listed(

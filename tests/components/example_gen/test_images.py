@@ -5,6 +5,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from components.example_gen.images import inspect_image
@@ -78,8 +79,8 @@ def test_a_negative_and_a_photograph_are_told() -> None:
 
 BAD = {
     "is empty": b"",
-    "is no readable JPEG or PNG": b"<html>404</html>",
-    "is no readable": pillow_bytes(Image.fromarray(GREY), "GIF"),
+    "is neither JPEG, PNG nor DICOM": b"<html>404</html>",
+    "is neither JPEG": pillow_bytes(Image.fromarray(GREY), "GIF"),
     "truncated JPEG": encode(GREY)[:-40],
     "cannot be decoded": png_that_claims(100, 100),
     "at most 50000000 are read": png_that_claims(9_000, 9_000),
@@ -140,5 +141,17 @@ def test_a_marker_inside_a_scan_which_opencv_skips_is_bad() -> None:
     middle = len(data) // 2
     data[middle : middle + 2] = b"\xff\x79"
     assert cv2.imdecode(np.frombuffer(bytes(data), np.uint8), cv2.IMREAD_UNCHANGED) is not None
-    with pytest.raises(FilmError, match="cannot be decoded by TensorFlow"):
+    with pytest.raises(FilmError, match="is a broken JPEG or PNG"):
         inspect_image(bytes(data), LIMITS)
+
+
+@pytest.mark.parametrize(("kind", "decoder"), [(".jpeg", "decode_jpeg"), (".png", "decode_png")])
+def test_what_the_served_model_cannot_decode_is_bad(
+    kind: str, decoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise tf.errors.InvalidArgumentError(None, None, "Invalid data\nat a node")
+
+    monkeypatch.setattr(tf.io, decoder, refuse)
+    with pytest.raises(FilmError, match=r"^cannot be decoded by TensorFlow \(Invalid data\)$"):
+        inspect_image(encode(GREY, kind), LIMITS)

@@ -200,7 +200,7 @@ def test_dicom_films_in_folders(make_data: MakeData, tmp_path: Path) -> None:
         assert films[name]["patient"] == key.pseudonym(str(number))
         assert (films[name]["width"], films[name]["height"]) == (48, 40)
     assert films["train/PNEUMONIA/a.jpeg"]["image"] == film_of("train/PNEUMONIA/a.jpeg")
-    assert quarantine(out) == {"train/NORMAL/README": "not a readable JPEG or PNG"}
+    assert quarantine(out) == {"train/NORMAL/README": "is neither JPEG, PNG nor DICOM"}
     assert json.loads((out / "summary.json").read_text())["left_out"] == {"not a frontal view": 1}
     shards = [json.loads(line) for path in out.glob("manifest-*") for line in path.open()]
     hashes = {film["file_name"]: film["sha256"] for film in shards}

@@ -49,8 +49,8 @@ def test_a_dicom_film_comes_back_as_a_browser_can_show_it(server: Address) -> No
 @pytest.mark.parametrize(
     ("film", "reason"),
     [
-        (b"", "Film 0: empty file."),
-        (b"text", "Film 0: not a readable JPEG or PNG."),
+        (b"", "Film 0 is empty."),
+        (b"text", "Film 0 is no readable JPEG or PNG."),
         (dicom(EIGHT, Modality="MR"), "The film is no radiograph: its Modality is MR"),
         (dicom(EIGHT, ViewPosition="LL"), "The film is no frontal radiograph"),
         (dicom(EIGHT)[:200], "The film is no"),

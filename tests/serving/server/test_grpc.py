@@ -90,7 +90,7 @@ def shaped(*sides: int) -> Any:
 @pytest.mark.parametrize(
     ("request_", "code", "reason"),
     [
-        (request_for([b"no film"]), "INVALID_ARGUMENT", "Film 0: not a readable JPEG or PNG"),
+        (request_for([b"no film"]), "INVALID_ARGUMENT", "Film 0 is no readable JPEG or PNG"),
         (request_for([png(51)], "other"), "INVALID_ARGUMENT", "The inputs are"),
         (request_for([1.5]), "INVALID_ARGUMENT", "takes strings"),
         (request_for(png(51)), "INVALID_ARGUMENT", "takes strings of the shape"),

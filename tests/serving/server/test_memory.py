@@ -125,7 +125,7 @@ def test_no_more_messages_are_read_at_a_time_than_would_fit(proxy_to: Any) -> No
         assert proxy.sent < 2**20
         go_on.set()
         answers = [other.result(60) for other in others]
-    answered = "INVALID_ARGUMENT: Film 0: not a readable JPEG or PNG."
+    answered = "INVALID_ARGUMENT: Film 0 is no readable JPEG or PNG."
     # One that has come while another is being answered finds no room.
     assert answered in answers
     assert set(answers) <= {

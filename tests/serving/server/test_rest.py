@@ -170,9 +170,14 @@ def test_a_jpeg(server: Address) -> None:
         (f"{MODEL}:predict", {"instances": FILMS, "inputs": FILMS}, 400, "either"),
         (f"{MODEL}:predict", {"signature_name": 3, "instances": FILMS}, 400, "no string"),
         (f"{MODEL}:predict", {"signature_name": "x", "instances": FILMS}, 400, '"x" not found'),
-        (f"{MODEL}:predict", {"instances": [b64(b"no film")]}, 400, "Film 0: not a readable"),
-        (f"{MODEL}:predict", {"instances": [*FILMS, b64(b"")]}, 400, "Film 2: empty file"),
-        (f"{MODEL}:predict", {"instances": [b64(jpeg(9)[:-8])]}, 400, "^jpeg::Uncompress failed"),
+        (f"{MODEL}:predict", {"instances": [b64(b"no film")]}, 400, "Film 0 is no readable"),
+        (f"{MODEL}:predict", {"instances": [*FILMS, b64(b"")]}, 400, "Film 2 is empty"),
+        (
+            f"{MODEL}:predict",
+            {"instances": [b64(jpeg(9)[:-8])]},
+            400,
+            "^Film 0 is a truncated JPEG",
+        ),
         (f"{MODEL}:predict", {"instances": FILMS * 33}, 400, "1 to 64 rows, and this one 66"),
         (
             f"{MODEL}:predict",

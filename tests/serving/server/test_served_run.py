@@ -21,7 +21,7 @@ from support.served_model import Address, serving
 FILMS = 8
 # Of more pixels than the run has taken; see `conftest.TINY_SETTINGS`.
 LARGE = encode(tiny_film(1, height=300, width=400))
-REFUSAL = "400 x 300 pixels are more than 100000"
+REFUSAL = "has 400 x 300 pixels; at most 100000 are read"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_the_runs_limits_hold_wherever_its_model_is_asked(
         LocalModel(model).ask(LARGE)
     with serving(model) as address:
         response = requests.post(f"{address.http}/readings", LARGE, timeout=60)
-        assert (response.status_code, response.json()["error"]) == (400, f"Film 0: {REFUSAL}.")
+        assert (response.status_code, response.json()["error"]) == (400, f"Film 0 {REFUSAL}.")
         with pytest.raises(grpc.RpcError, match=REFUSAL):
             by_grpc(address, "serving_default", "image_bytes", [LARGE])
         with pytest.raises(grpc.RpcError, match=REFUSAL):
