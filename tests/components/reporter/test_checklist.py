@@ -32,11 +32,23 @@ def test_full_run_answers_all() -> None:
         ({"versions": {}}, "Software"),
         ({"code_version": {"package": "0.1.0"}}, "Which code"),
         ({"data_fingerprint": None}, "Which data"),
+        ({"backbone": None}, "The net,"),
         ({"pushed": False}, "Where the model is"),
+        ({"model_path": None}, "Where the model is"),
     ],
 )
 def test_what_is_missing_is_not_ticked(changes: Mapping[str, Any], topic: str) -> None:
     (missing,) = unanswered(content(metrics=metrics(**changes)))
+    assert missing.startswith(topic)
+
+
+@pytest.mark.parametrize(
+    ("section", "topic"),
+    [("example_gen", "How the imbalance"), ("transform", "Preprocessing"), ("trainer", "The net,")],
+)
+def test_settings_that_are_missing_answer_nothing(section: str, topic: str) -> None:
+    config = {name: kept for name, kept in content().config.items() if name != section}
+    (missing,) = unanswered(content(config=config))
     assert missing.startswith(topic)
 
 
