@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
-from serving.server.guard import OPEN, Guard
+from serving.server.bodies import Bodies
+from serving.server.errors import Refusal, RequestError
+from serving.server.guard import OPEN, Guard, read_body
 from serving.server.limits import Limits
 from serving.server.service import Service
 
@@ -52,3 +55,18 @@ def test_open_paths(tmp_path: Path, path: str) -> None:
 )
 def test_nothing_else_is_open_whatever_the_host(tmp_path: Path, path: str, host: bytes) -> None:
     assert status(tmp_path, path, host) == 401
+
+
+@pytest.mark.parametrize("declared", [b"20001", b"9" * 5000, b"2e4", b"-1", b""])
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(declared: bytes) -> None:
+    async def receive() -> Any:
+        raise AssertionError("the body is read")
+
+    async def read() -> bytes:
+        request = Request({"type": "http", "headers": [(b"content-length", declared)]}, receive)
+        with Bodies(30_000).room() as room:
+            return await read_body(request, room, Limits(body_bytes=20_000))
+
+    with pytest.raises(RequestError, match="larger than 20000 bytes") as caught:
+        asyncio.run(read())
+    assert caught.value.refusal is Refusal.TOO_LARGE
