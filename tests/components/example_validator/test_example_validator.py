@@ -155,6 +155,7 @@ def test_each_severe_anomaly_of_each_split_is_in_the_sentence_that_stops_the_run
         "split eval, polarity",
         "split test, channels",
     ]
+    assert all(line.strip().endswith(".") for line in told)
     assert "inverted" in told[1]
     assert "9" in told[2]
 

@@ -13,7 +13,12 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import standard_artifacts
 
 from components.serving_check import replay
-from components.serving_check.executor import Executor, _golden_films, _replay
+from components.serving_check.executor import (
+    Executor,
+    _golden_films,
+    _read_predictions,
+    _replay,
+)
 from components.shared.errors import InputError
 from components.shared.record import encode as to_example
 from support.films import encode, tiny_film
@@ -102,6 +107,12 @@ def test_a_split_without_films_has_none_to_check_with(tmp_path: Path) -> None:
         _golden_films(str(tmp_path / "test"), {})
 
 
+def test_golden_films_are_of_test_alone(tmp_path: Path) -> None:
+    rows = ["split,file_name,probability", "eval,a.png,0.5", "test,b.png,0.25", "test,c.png,1"]
+    (tmp_path / "predictions.csv").write_text("\n".join(rows))
+    assert _read_predictions(str(tmp_path)) == {"b.png": 0.25, "c.png": 1.0}
+
+
 def check(folder: Path, blessed: int) -> tuple[standard_artifacts.InfraBlessing, object]:
     """Runs the executor on a model that says of broken bytes not which they are."""
     films = {f"test/{level:03d}.png": png(level) for level in range(0, 200, 20)}
@@ -140,6 +151,7 @@ def test_a_model_that_fails_is_stamped_and_not_blessed(tmp_path: Path) -> None:
     assert report == {"refused": why}
     names = {path.name for path in (tmp_path / "blessing").iterdir()}
     assert names == {"INFRA_NOT_BLESSED", "serving_check.json", "stamped_model"}
+    assert blessing.has_custom_property("blessed")
     assert blessing.get_int_custom_property("blessed") == 0
     assert blessing.get_int_custom_property("has_model") == 1
     stamped = tmp_path / "blessing" / "stamped_model"
