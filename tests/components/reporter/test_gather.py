@@ -111,7 +111,11 @@ def write_report(
 
 
 def test_the_node_writes_a_pushed_model_s_report_with_what_metadata_knows(tmp_path: Path) -> None:
-    pushed = {"pushed": 1, "pushed_version": "7", "pushed_destination": "/served/7"}
+    pushed: dict[str, int | str] = {
+        "pushed": 1,
+        "pushed_version": "7",
+        "pushed_destination": "/served/7",
+    }
     provenance = json.dumps(dataclasses.asdict(PROVENANCE))
     found = load(write_report(tmp_path, 1, pushed, provenance=provenance))
     expected = {
