@@ -102,8 +102,8 @@ def _read_predictions(evaluation: str) -> dict[str, float]:
 def _golden_films(uri: str, expected: dict[str, float]) -> dict[str, bytes]:
     """Returns the bytes of films spread evenly over the probabilities, by file name."""
     ordered = sorted(expected, key=lambda name: (expected[name], name))
-    step = max(1, len(ordered) // _GOLDEN_FILMS)
-    wanted = set(ordered[::step][:_GOLDEN_FILMS])
+    count = min(_GOLDEN_FILMS, len(ordered))
+    wanted = {ordered[place * len(ordered) // count] for place in range(count)}
     found = {}
     paths = sorted(tf.io.gfile.glob(os.path.join(uri, "*")))
     for record in tf.data.TFRecordDataset(paths, compression_type="GZIP").as_numpy_iterator():

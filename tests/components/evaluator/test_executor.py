@@ -108,7 +108,7 @@ class Site(NamedTuple):
         return self.folder / "served"
 
     def evaluate(self, table: np.ndarray, name: str, **changes: Any) -> Evaluated:
-        """Evaluates a model; `champion` is the version that the driver found."""
+        """Evaluates a model; `champion` is the version that the driver found, None without one."""
         folder = self.folder / name
         trained = artifact(standard_artifacts.Model, folder / "model")
         save(Path(trained.uri) / "Format-Serving", table)
@@ -121,6 +121,7 @@ class Site(NamedTuple):
             )
         }
         champion = changes.pop("champion", "")
+        properties = {} if champion is None else {"champion": champion}
         fields: Mapping[str, Any] = {
             "gate": NO_BOUNDS,
             "bootstrap_resamples": 200,
@@ -138,7 +139,7 @@ class Site(NamedTuple):
             {
                 "settings": RunSettings(**fields).model_dump_json(),
                 "push_destination": str(self.destination),
-                "champion": champion,
+                **properties,
             },
         )
         evaluation = Path(output["evaluation"].uri)
@@ -199,6 +200,11 @@ def of_test(found: Evaluated) -> tuple[np.ndarray, np.ndarray, list[str]]:
     )
 
 
+def blessings(site: Site, name: str) -> list[str]:
+    """Returns the files of the blessing, which the stock components look for."""
+    return [path.name for path in (site.folder / name / "blessing").iterdir()]
+
+
 def worse_than_rising() -> np.ndarray:
     """A table that puts the middle levels, where both classes are, the wrong way round."""
     table = RISING.copy()
@@ -211,6 +217,10 @@ def test_a_worse_model_is_refused_and_all_is_measured_as_it_was_asked_for(site: 
     found = site.evaluate(table, "worse", champion="7", champion_tolerance=0.0)
     result = found.result
     assert not found.blessed
+    assert blessings(site, "worse") == ["NOT_BLESSED"]
+    written = (site.folder / "worse" / "evaluation" / "predictions.csv").read_bytes()
+    # Of eval and test 40 films of each class, below a header.
+    assert (written.count(b"\n"), written.count(b"\r")) == (161, 0)
     assert limits_of(found.model) == FilmLimits(max_pixels=12_345)
     assert set(result.failed) == {"champion_auc"}
     labels, scores, patients = of_test(found)
@@ -244,7 +254,17 @@ def test_a_worse_model_is_refused_and_all_is_measured_as_it_was_asked_for(site: 
 def test_the_tolerance_lets_a_worse_model_pass(site: Site) -> None:
     found = site.evaluate(worse_than_rising(), "tolerated", champion="7", champion_tolerance=1.0)
     assert found.blessed
+    assert blessings(site, "tolerated") == ["BLESSED"]
     assert found.result.gate["champion_auc"].bound == -1.0
+
+
+def test_without_a_driver_the_newest_version_is_the_champion(site: Site, tmp_path: Path) -> None:
+    save(tmp_path / "served" / "6", RISING, threshold=0.3)
+    save(tmp_path / "served" / "10", RISING, threshold=0.7)
+    found = Site(tmp_path, site.examples).evaluate(worse_than_rising(), "alone", champion=None)
+    champion = found.result.champion
+    assert champion is not None
+    assert (champion.version, champion.threshold) == ("10", pytest.approx(0.7))
 
 
 def test_a_champion_that_is_gone_is_told_of_and_not_compared_with(site: Site) -> None:

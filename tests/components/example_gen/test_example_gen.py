@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import struct
 import time
 import zlib
@@ -124,6 +125,17 @@ def test_all_films_can_be_kept_and_val_can_be_eval(make_data: MakeData, tmp_path
     assert all(name.startswith("val/") for name in found["eval"])
     ratio = ingest(data, tmp_path / "ratio", settings(eval_from="val", undersampling=1.5))
     assert labels(ratio["train"]) == {0: 20, 1: 30}
+
+
+def test_eval_from_a_val_folder_that_is_not_there_is_refused(
+    make_data: MakeData, tmp_path: Path
+) -> None:
+    data = make_data({split: LAYOUT[split] for split in ("train", "test")})
+    with pytest.raises(InputError) as caught:
+        ingest(data, tmp_path / "out", settings(eval_from="val"))
+    assert str(caught.value) == (
+        "example_gen.eval_from is 'val', but the data set has no folder 'val': use 'pool'."
+    )
 
 
 def test_folders_of_other_case_and_stray_files(make_data: MakeData, tmp_path: Path) -> None:
@@ -305,6 +317,25 @@ def test_a_leak_stops_the_run_with_the_names(make_data: MakeData, tmp_path: Path
     (data / "test" / "NORMAL" / "IM-1001-0009.jpeg").write_bytes(encode(tiny_film(999)))
     with pytest.raises(InputError, match="patient IM-1001 is in test and train"):
         ingest(data, tmp_path / "out2", settings())
+
+
+@pytest.mark.parametrize(("leaks", "more"), [(5, ""), (7, " (and 2 more)")])
+def test_of_many_leaks_five_are_told(
+    make_data: MakeData, tmp_path: Path, leaks: int, more: str
+) -> None:
+    data = make_data(LAYOUT)
+    for number, film in enumerate(sorted((data / "train" / "NORMAL").iterdir())[:leaks]):
+        shutil.copyfile(film, data / "test" / "NORMAL" / f"IM-{8901 + number}-0001.jpeg")
+    with pytest.raises(InputError) as caught:
+        ingest(data, tmp_path / "out", settings())
+    told = str(caught.value)
+    assert told.startswith(f"The data set {data} leaks or cannot be split: ")
+    sentences = told.split(": ", 1)[1].split("; ")
+    assert len(sentences) == 5
+    assert sentences == sorted(sentences)
+    assert all("the same image is in test and train" in sentence for sentence in sentences)
+    assert told.endswith(f"{more}.")
+    assert ("more)" in told) == bool(more)
 
 
 def test_a_patient_with_many_films_stays_together(make_data: MakeData, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +10,13 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from tfx.types import standard_artifacts
 
 import components.example_validator
-from components.example_validator.executor import SchemaExecutor, describe_severe, schema_path
+from components.example_validator.executor import (
+    SchemaExecutor,
+    StoppingExecutor,
+    describe_severe,
+    schema_path,
+)
+from components.shared.errors import InputError
 
 SCHEMA = Path(components.example_validator.__file__).with_name("schema.pbtxt")
 RELATIVE = "components/example_validator/schema.pbtxt"
@@ -84,6 +92,72 @@ def test_only_errors_are_severe() -> None:
     found.anomaly_info["b"].severity = anomalies_pb2.AnomalyInfo.ERROR
     found.anomaly_info["b"].description = "broken"
     assert describe_severe(found) == ["b: broken"]
+
+
+def test_severe_ones_are_told_of_in_order_and_the_data_set_s_last() -> None:
+    found = anomalies_pb2.Anomalies()
+    error = anomalies_pb2.AnomalyInfo.ERROR
+    names = [f"feature_{number:02d}" for number in range(20)]
+    for name in reversed(names):
+        found.anomaly_info[name].severity = error
+        found.anomaly_info[name].description = "broken"
+    found.dataset_anomaly_info.severity = anomalies_pb2.AnomalyInfo.WARNING
+    found.dataset_anomaly_info.description = "too few examples"
+    told = [f"{name}: broken" for name in names]
+    assert describe_severe(found) == told
+    found.dataset_anomaly_info.severity = error
+    assert describe_severe(found) == [*told, "too few examples"]
+
+
+def validate(
+    folder: Path, **splits: list[dict[str, object]]
+) -> standard_artifacts.ExampleAnomalies:
+    """Runs the executor on the statistics of each split's films; returns what it wrote."""
+    found = standard_artifacts.ExampleStatistics()
+    found.uri = str(folder / "statistics")
+    found.split_names = json.dumps(list(splits))
+    for split, films in splits.items():
+        path = folder / "statistics" / f"Split-{split}"
+        path.mkdir(parents=True)
+        (path / "FeatureStats.pb").write_bytes(statistics(films).SerializeToString())
+    schema = standard_artifacts.Schema()
+    schema.uri = str(folder / "schema")
+    (folder / "schema").mkdir()
+    shutil.copy(SCHEMA, folder / "schema")
+    written = standard_artifacts.ExampleAnomalies()
+    written.uri = str(folder / "anomalies")
+    StoppingExecutor().Do({"statistics": [found], "schema": [schema]}, {"anomalies": [written]}, {})
+    return written
+
+
+def test_splits_that_the_schema_expects_let_the_run_go_on(tmp_path: Path) -> None:
+    good = [film(number) for number in range(40)]
+    written = validate(tmp_path, train=good, test=good)
+    assert json.loads(written.split_names) == ["train", "test"]
+    for split in ("train", "test"):
+        path = tmp_path / "anomalies" / f"Split-{split}" / "SchemaDiff.pb"
+        assert not anomalies_pb2.Anomalies.FromString(path.read_bytes()).anomaly_info
+
+
+def test_each_severe_anomaly_of_each_split_is_in_the_sentence_that_stops_the_run(
+    tmp_path: Path,
+) -> None:
+    good = [film(number) for number in range(40)]
+    negatives_of_one_class = [film(2 * number, polarity="inverted") for number in range(40)]
+    nine_channels = [film(number, channels=9) for number in range(40)]
+    with pytest.raises(InputError) as caught:
+        validate(tmp_path, train=good, eval=negatives_of_one_class, test=nine_channels)
+    opening = "The data set is not what the schema expects: "
+    assert str(caught.value).startswith(opening)
+    told = str(caught.value).removeprefix(opening).split(" | ")
+    assert [line.split(": ")[0] for line in told] == [
+        "split eval, label",
+        "split eval, polarity",
+        "split test, channels",
+    ]
+    assert all(line.strip().endswith(".") for line in told)
+    assert "inverted" in told[1]
+    assert "9" in told[2]
 
 
 def test_a_relative_schema_lies_where_the_packages_are_installed(

@@ -33,6 +33,11 @@ def encoded(suffix: str, picture: np.ndarray) -> bytes:
             Frame(12, 1, 7, 9),
         ),
         (b"\xff\xd8\xff\xf7\x00\x0b" + struct.pack(">BHHB", 16, 0, 9, 1), Frame(16, 1, 0, 9)),
+        # Two markers without a length: TEM, and the last of those that restart.
+        (
+            b"\xff\xd8\xff\x01\xff\xd7\xff\xc0\x00\x0b" + struct.pack(">BHHB", 8, 7, 9, 1),
+            Frame(8, 1, 7, 9),
+        ),
     ],
 )
 def test_what_a_stream_says(stream: bytes, frame: Frame | None) -> None:

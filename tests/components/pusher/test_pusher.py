@@ -51,6 +51,8 @@ def test_a_version_is_whole_and_recorded(tmp_path: Path) -> None:
     assert pushed.get_string_custom_property("pushed_destination") == str(folder)
     assert (folder / "saved_model.pb").read_bytes() == b"graph"
     assert (folder / "variables" / "variables.index").read_bytes() == b"index"
+    # Nothing is left of the place beside the folder, where it was put together.
+    assert list((tmp_path / "served").glob(".incoming/*")) == []
 
 
 def test_a_version_knows_its_number(tmp_path: Path) -> None:

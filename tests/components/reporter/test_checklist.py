@@ -23,20 +23,42 @@ def test_full_run_answers_all() -> None:
     ("changes", "topic"),
     [
         ({"counts": {}}, "Numbers of films"),
-        ({"overlap": {"patients": {"train/test": 1}, "images": {"train/test": 0}}}, "Splits,"),
+        (
+            {
+                "overlap": {
+                    "patients": {"train/eval": 0, "train/test": 1},
+                    "images": {"train/eval": 0, "train/test": 0},
+                }
+            },
+            "Splits,",
+        ),
         ({"youden": None}, "A threshold that was fixed"),
         ({"intervals": {"auc": [0.8, 0.9], "recall": [0.8, 0.9]}}, "Discrimination"),
         ({"calibration": {**metrics()["calibration"], "bins": []}}, "Calibration"),
         ({"calibration": {**metrics()["calibration"], "slope": None}}, "Calibration"),
         ({"slices": {"image_size": {"small": a_slice(1, 1, auc=0.5)}}}, "Results in subgroups"),
+        ({"controls": {}}, "Robustness"),
+        ({"stress": {}}, "Robustness"),
         ({"versions": {}}, "Software"),
         ({"code_version": {"package": "0.1.0"}}, "Which code"),
         ({"data_fingerprint": None}, "Which data"),
+        ({"backbone": None}, "The net,"),
         ({"pushed": False}, "Where the model is"),
+        ({"model_path": None}, "Where the model is"),
     ],
 )
 def test_what_is_missing_is_not_ticked(changes: Mapping[str, Any], topic: str) -> None:
     (missing,) = unanswered(content(metrics=metrics(**changes)))
+    assert missing.startswith(topic)
+
+
+@pytest.mark.parametrize(
+    ("section", "topic"),
+    [("example_gen", "How the imbalance"), ("transform", "Preprocessing"), ("trainer", "The net,")],
+)
+def test_settings_that_are_missing_answer_nothing(section: str, topic: str) -> None:
+    config = {name: kept for name, kept in content().config.items() if name != section}
+    (missing,) = unanswered(content(config=config))
     assert missing.startswith(topic)
 
 

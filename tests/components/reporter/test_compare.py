@@ -1,6 +1,7 @@
 """Runs side by side: what may be compared, and what may not."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,23 @@ def test_results_stand_side_by_side_with_intervals() -> None:
     assert shown.row("TN, FP, FN, TP") == ["3, 1, 1, 3"] * 2
     assert shown.row("Data fingerprint") == ["c0ffee", "c0ffee"]
     assert shown.row("Code version") == ["0.1.0, commit 0123abcd"] * 2
+
+
+@pytest.mark.parametrize(
+    ("caption", "numbers"),
+    [
+        ("Each at its own threshold", [False, True, True]),
+        ("Difference from first, on the same films", [False, True, True]),
+        ("The gate", [False, False, False]),
+    ],
+)
+def test_columns_of_numbers_are_set_as_such(caption: str, numbers: list[bool]) -> None:
+    html = compare(FOLDERS, [content(), other()])
+    table = html.split(f"<caption>{caption}")[1].split("</table>")[0]
+    rows = [re.findall("<t[hd] ?([^>]*)>", row) for row in table.split("<tr>")[1:]]
+    assert len(rows) > 2
+    for row in rows:
+        assert ['class="number"' in cell for cell in row] == numbers
 
 
 def test_gates_stand_side_by_side() -> None:

@@ -1,6 +1,8 @@
 """The report's content, gathered from folders as the nodes leave them."""
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from components.reporter import executor
 from components.reporter.gather import Provenance, Sources, gather
 from components.reporter.store import load
 from components.shared.run_folder import RunFolder
-from support.report_content import metrics, png
+from support.report_content import content, metrics, png
 from support.run_artifacts import write, write_artifacts
 
 CONFIG = {"seed": 1, "trainer": {"backbone": "none"}}
@@ -88,19 +90,52 @@ def artifact(kind: type[types.Artifact], uri: Path, **properties: int | str) -> 
     return [made]
 
 
-def test_the_node_writes_a_refused_model_s_report_without_metadata(tmp_path: Path) -> None:
+def write_report(
+    tmp_path: Path, blessed: int, pushed: Mapping[str, int | str], **properties: str
+) -> RunFolder:
+    """Runs the executor on a run's artifacts."""
     run, folder = RunFolder(tmp_path / "run"), tmp_path / "artifacts"
     write_artifacts(folder)
     inputs = {
         "examples": artifact(standard_artifacts.Examples, folder / "examples"),
         "model_run": artifact(standard_artifacts.ModelRun, folder / "model_run"),
         "evaluation": artifact(standard_artifacts.ModelEvaluation, folder / "evaluation"),
-        "model_blessing": artifact(standard_artifacts.ModelBlessing, tmp_path, blessed=0),
+        "model_blessing": artifact(standard_artifacts.ModelBlessing, tmp_path, blessed=blessed),
         "infra_blessing": artifact(standard_artifacts.InfraBlessing, folder / "infra_blessing"),
-        "pushed_model": artifact(standard_artifacts.PushedModel, tmp_path, pushed=0),
+        "pushed_model": artifact(standard_artifacts.PushedModel, tmp_path, **pushed),
     }
     report = artifact(standard_artifacts.ModelEvaluation, run.report)
-    executor.Executor().Do(inputs, {"report": report}, {"config": json.dumps(CONFIG)})
+    exec_properties = {"config": json.dumps(CONFIG), **properties}
+    executor.Executor().Do(inputs, {"report": report}, exec_properties)
+    return run
+
+
+def test_the_node_writes_a_pushed_model_s_report_with_what_metadata_knows(tmp_path: Path) -> None:
+    pushed: dict[str, int | str] = {
+        "pushed": 1,
+        "pushed_version": "7",
+        "pushed_destination": "/served/7",
+    }
+    provenance = json.dumps(dataclasses.asdict(PROVENANCE))
+    found = load(write_report(tmp_path, 1, pushed, provenance=provenance))
+    expected = {
+        "pushed": True,
+        "pushed_version": "7",
+        "model_path": "/served/7",
+        "blessed": True,
+        "timings": {"Trainer": 1.5},
+        "cached": ["SchemaGen"],
+        "data_fingerprint": "c0ffee",
+        "backbone": "none",
+    }
+    assert {key: found.metrics[key] for key in expected} == expected
+    assert found.lineage == PROVENANCE.lineage
+    assert found.config == CONFIG
+    assert found.history == content().history
+
+
+def test_the_node_writes_a_refused_model_s_report_without_metadata(tmp_path: Path) -> None:
+    run = write_report(tmp_path, 0, {"pushed": 0})
     found = load(run).metrics
     assert (found["pushed"], found["blessed"], found["pushed_version"]) == (False, False, None)
     assert found["timings"] is found["cached"] is found["data_fingerprint"] is None

@@ -2,16 +2,27 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from conftest import FinishedRun
 from tensorflow_serving.apis import prediction_log_pb2
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import standard_artifacts
 
 from components.serving_check import replay
-from components.serving_check.executor import _replay
+from components.serving_check.executor import (
+    Executor,
+    _golden_films,
+    _read_predictions,
+    _replay,
+)
+from components.shared.errors import InputError
+from components.shared.record import encode as to_example
 from support.films import encode, tiny_film
+from support.served_model import png, save
 
 SCRIPT = Path(replay.__file__)
 
@@ -59,6 +70,102 @@ def test_a_model_that_does_not_load_is_refused(finished_run: FinishedRun, tmp_pa
     shutil.copytree(good, broken)
     (broken / "variables" / "variables.index").write_bytes(b"")
     assert "exit status 1" in _replay(str(broken), golden(tmp_path / "golden", good))["refused"]
+
+
+def write_examples(folder: Path, films: Mapping[str, bytes]) -> None:
+    folder.mkdir(parents=True)
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    with tf.io.TFRecordWriter(str(folder / "data.gz"), options) as writer:
+        for name, film in films.items():
+            writer.write(to_example({"file_name": name, "image": film}))
+
+
+@pytest.mark.parametrize(
+    ("films", "places"),
+    [
+        (5, list(range(5))),
+        (32, list(range(32))),
+        (48, [place for place in range(48) if place % 3 != 2]),
+        (64, list(range(0, 64, 2))),
+    ],
+)
+def test_golden_films_are_spread_over_all_probabilities(
+    films: int, places: list[int], tmp_path: Path
+) -> None:
+    # In another order by name than by probability.
+    names = [f"{7 * place % films:02d}.png" for place in range(films)]
+    write_examples(tmp_path / "test", {name: name.encode() for name in sorted(names)})
+    expected = {name: place / films for place, name in enumerate(names)}
+    found = _golden_films(str(tmp_path / "test"), expected)
+    assert found == {names[place]: names[place].encode() for place in places}
+    assert list(found) == sorted(found)
+
+
+def test_a_split_without_films_has_none_to_check_with(tmp_path: Path) -> None:
+    write_examples(tmp_path / "test", {})
+    with pytest.raises(InputError, match=r"^The test split holds no films to check the model with"):
+        _golden_films(str(tmp_path / "test"), {})
+
+
+def test_golden_films_are_of_test_alone(tmp_path: Path) -> None:
+    rows = ["split,file_name,probability", "eval,a.png,0.5", "test,b.png,0.25", "test,c.png,1"]
+    (tmp_path / "predictions.csv").write_text("\n".join(rows))
+    assert _read_predictions(str(tmp_path)) == {"b.png": 0.25, "c.png": 1.0}
+
+
+def check(folder: Path, blessed: int) -> tuple[standard_artifacts.InfraBlessing, object]:
+    """Runs the executor on a model that says of broken bytes not which they are."""
+    films = {f"test/{level:03d}.png": png(level) for level in range(0, 200, 20)}
+    write_examples(folder / "examples" / "Split-test", films)
+    rows = [f"test,{name},{int(name[5:8]) / 255:.9g}" for name in films]
+    rows.append("eval,eval/000.png,0.5")
+    (folder / "evaluation").mkdir()
+    lines = ["split,file_name,probability", *rows, ""]
+    (folder / "evaluation" / "predictions.csv").write_text("\n".join(lines))
+    saved = save(folder / "saved", 7, explains=False)
+    (folder / "model").mkdir()
+    saved.rename(folder / "model" / "Format-Serving")
+    judged = standard_artifacts.ModelBlessing()
+    judged.set_int_custom_property("blessed", blessed)
+    inputs = {"model_blessing": [judged]}
+    for key, kind in (
+        ("examples", standard_artifacts.Examples),
+        ("model", standard_artifacts.Model),
+        ("evaluation", standard_artifacts.ModelEvaluation),
+    ):
+        inputs[key] = [kind()]
+        inputs[key][0].uri = str(folder / key)
+    inputs["examples"][0].split_names = '["test"]'
+    blessing = standard_artifacts.InfraBlessing()
+    blessing.uri = str(folder / "blessing")
+    context = BaseExecutor.Context(tmp_dir=str(folder / "tmp"), unique_id="1")
+    (folder / "tmp").mkdir()
+    Executor(context).Do(inputs, {"infra_blessing": [blessing]}, {})
+    report = json.loads((folder / "blessing" / "serving_check.json").read_text())
+    return blessing, report
+
+
+def test_a_model_that_fails_is_stamped_and_not_blessed(tmp_path: Path) -> None:
+    blessing, report = check(tmp_path, blessed=1)
+    why = "the error for broken bytes does not name image_bytes[0] (exit status 1)"
+    assert report == {"refused": why}
+    names = {path.name for path in (tmp_path / "blessing").iterdir()}
+    assert names == {"INFRA_NOT_BLESSED", "serving_check.json", "stamped_model"}
+    assert blessing.has_custom_property("blessed")
+    assert blessing.get_int_custom_property("blessed") == 0
+    assert blessing.get_int_custom_property("has_model") == 1
+    stamped = tmp_path / "blessing" / "stamped_model"
+    assert (stamped / "saved_model.pb").is_file()
+    assert (stamped / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+
+
+def test_a_model_that_the_gate_refused_is_not_checked(tmp_path: Path) -> None:
+    blessing, report = check(tmp_path, blessed=0)
+    assert report == {"refused": "the gate refused the model"}
+    names = {path.name for path in (tmp_path / "blessing").iterdir()}
+    assert names == {"INFRA_NOT_BLESSED", "serving_check.json"}
+    assert blessing.get_int_custom_property("blessed") == 0
+    assert blessing.get_int_custom_property("has_model") == 0
 
 
 class Careless(tf.Module):

@@ -37,12 +37,44 @@ from pipeline.settings.kubeflow import NodesConfig
             "kubeflow.secrets=[{name: s, env: {A: b}, keys: c}]",
             "The setting kubeflow.secrets.0.keys is unknown (allowed here: name, env).",
         ),
+        (
+            "kubeflow.retries=-1",
+            "The setting kubeflow.retries is -1: input should be greater than or equal to 0.",
+        ),
+        (
+            "kubeflow.retries=11",
+            "The setting kubeflow.retries is 11: input should be less than or equal to 10.",
+        ),
+        (
+            "kubeflow.nodes.Trainer.gpus=-1",
+            "The setting kubeflow.nodes.Trainer.gpus is -1: input should be greater than or equal "
+            "to 0.",
+        ),
+        (
+            "kubeflow.nodes.Trainer.gpus=65",
+            "The setting kubeflow.nodes.Trainer.gpus is 65: input should be less than or equal to "
+            "64.",
+        ),
+        (
+            "kubeflow.nodes.Trainer.cpu=0",
+            "The setting kubeflow.nodes.Trainer.cpu is 0: input should be greater than 0.",
+        ),
+        (
+            "kubeflow.nodes.Trainer.memory_gb=0",
+            "The setting kubeflow.nodes.Trainer.memory_gb is 0: input should be greater than 0.",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_used(override: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         load_config("default", [override])
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("retries", [0, 10])
+def test_a_failed_node_may_be_started_again_never_or_ten_times(retries: int) -> None:
+    config = load_config("default", [f"kubeflow.retries={retries}"])
+    assert config.kubeflow.retries == retries
 
 
 def test_each_node_has_a_section_of_its_name() -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
+from serving.server import batching
 from serving.server.batching import Batcher
 from serving.server.errors import Refusal, RequestError
 from serving.server.tensors import Tensors
@@ -130,6 +131,24 @@ def test_closing_answers_what_was_handed_in() -> None:
     assert answers(*futures) == [[0], [2], [4]]
     with pytest.raises(RuntimeError, match="closed"):
         model.ask(3)
+
+
+def test_so_many_as_are_expected_are_waited_for_and_no_more(
+    model: Doubler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "_LINGER", 1e6)
+    first = model.hold()
+    later = [model.ask(1)]
+    model.release(1)
+    # Two rows are known of: the 0 that was answered, and the 1 that waits.
+    assert not model.running.acquire(timeout=0.3)
+    later.append(model.ask(2))
+    assert model.running.acquire(timeout=20)
+    # A batch that is full is waited with for nobody.
+    later += [model.ask(3), model.ask(4, 5, 6)]
+    model.release()
+    assert answers(first, *later) == [[0], [2], [4], [6], [8, 10, 12]]
+    assert [rows for _, rows in model.runs] == [[0], [1, 2], [3, 4, 5, 6]]
 
 
 def test_those_who_are_answered_together_are_waited_for_a_moment() -> None:
