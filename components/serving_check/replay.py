@@ -140,9 +140,14 @@ def check_films(ask: Ask, films: Sequence[bytes], expected: Sequence[float]) -> 
     )
 
 
+def decoded(film: bytes, channels: int) -> tf.Tensor:
+    """Returns the picture in a JPEG or PNG as other decoders give it, uint8 [H, W, channels]."""
+    return tf.io.decode_jpeg(film, channels=channels, dct_method="INTEGER_ACCURATE")
+
+
 def variants(film: bytes) -> list[bytes]:
     """Returns the same picture in other files: RGB PNG and, where it has no colour, grey PNG."""
-    rgb = tf.io.decode_image(film, channels=3, expand_animations=False)
+    rgb = decoded(film, 3)
     files = [tf.io.encode_png(rgb).numpy()]
     if bool(tf.reduce_all(rgb[..., :1] == rgb)):
         files.append(tf.io.encode_png(rgb[..., :1]).numpy())
@@ -151,7 +156,7 @@ def variants(film: bytes) -> list[bytes]:
 
 def odd_pictures(film: bytes) -> list[bytes]:
     """Returns pictures of sizes that no film has, as PNG and JPEG: a film less some of its edge."""
-    grey = tf.io.decode_image(film, channels=1, expand_animations=False)
+    grey = decoded(film, 1)
     files = []
     for rows, columns in ((1, 0), (0, 3), (2, 5)):
         height, width = grey.shape[0] - rows, grey.shape[1] - columns
@@ -162,8 +167,7 @@ def odd_pictures(film: bytes) -> list[bytes]:
 
 def blank(film: bytes) -> bytes:
     """Returns a picture of one grey, of a film's size, which nobody is to get an answer for."""
-    shape = tf.io.decode_image(film, channels=1, expand_animations=False).shape
-    return tf.io.encode_png(tf.fill(shape, tf.constant(128, tf.uint8))).numpy()
+    return tf.io.encode_png(tf.fill(decoded(film, 1).shape, tf.constant(128, tf.uint8))).numpy()
 
 
 def check_broken(ask: Ask, argument: str, film: bytes) -> None:

@@ -89,10 +89,9 @@ def decode_film(data: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_bytes(data: tf.Tensor) -> tf.Tensor:
-    # Three channels always: grey comes out thrice, transparency is dropped, CMYK is converted.
-    image = tf.io.decode_image(data, channels=3, expand_animations=False)
-    image.set_shape([None, None, 3])
-    return _grey(image)
+    # Three channels always: grey comes out thrice, transparency is dropped, CMYK is converted. PNG
+    # is decoded too. TensorFlow's own choice of a transform is off by up to a dozen grey levels.
+    return _grey(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"))
 
 
 def _decode_words(data: tf.Tensor) -> tf.Tensor:

@@ -29,6 +29,12 @@ from serving.client import DEFAULT_SERVER, TOKEN_VARIABLE
     metavar="DIR",
     help="Folder of a pushed model, to run it here without a server.",
 )
+@click.option(
+    "--adults",
+    is_flag=True,
+    help="The --server's model is for adults too: ask for their DICOM films. A --model says so "
+    "itself.",
+)
 @click.option("--csv", type=PATH, metavar="FILE", help="Write the answers there.")
 @click.option("--json", type=PATH, metavar="FILE", help="Write the answers there.")
 @click.option(
@@ -38,6 +44,7 @@ def predict(
     films: tuple[str, ...],
     server: str | None,
     model: Path | None,
+    adults: bool,
     csv: Path | None,
     json: Path | None,
     concurrency: int,
@@ -45,11 +52,19 @@ def predict(
     """Asks and returns the exit status."""
     if server is not None and model is not None:
         raise click.UsageError("--server and --model are not allowed together.")
+    if adults and model is not None:
+        raise click.UsageError("--adults and --model are not allowed together.")
     # Before TensorFlow is imported, if it is.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from serving.client import command
 
     answered = command.run(
-        films, server=server, model=model, csv_file=csv, json_file=json, concurrency=concurrency
+        films,
+        server=server,
+        model=model,
+        adults=adults,
+        csv_file=csv,
+        json_file=json,
+        concurrency=concurrency,
     )
     return DONE if answered else BAD_INPUT

@@ -42,6 +42,7 @@ def run(
     *,
     server: str | None,
     model: Path | None,
+    adults: bool,
     csv_file: Path | None,
     json_file: Path | None,
     concurrency: int,
@@ -52,6 +53,7 @@ def run(
         films: files, folders and patterns.
         server: URL of a model server; None: the default one, where there is no `model`.
         model: folder of a pushed model, to be run here.
+        adults: whether DICOM films of adults are asked a server for.
         csv_file: where the answers go; None: nowhere.
         json_file: where the answers go; None: nowhere.
         concurrency: requests at once.
@@ -70,7 +72,7 @@ def run(
     asked: Server = (
         LocalModel(model)
         if model
-        else connect(server or DEFAULT_SERVER, os.environ.get(TOKEN_VARIABLE))
+        else connect(server or DEFAULT_SERVER, os.environ.get(TOKEN_VARIABLE), adults=adults)
     )
     try:
         readings = _read(Client(asked, concurrency), paths)

@@ -65,10 +65,9 @@ class Server(Protocol):
 class RestServer:
     """TensorFlow Serving's REST interface."""
 
-    limits = _FAR
-
-    def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
+    def __init__(self, url: str, token: str | None, timeout_s: float, limits: FilmLimits) -> None:
         """Takes http(s)://HOST[:PORT][/v1/models/NAME[/versions/V]]."""
+        self.limits = limits
         parts = urlsplit(url)
         path = parts.path.rstrip("/") or f"/v1/models/{DEFAULT_MODEL}"
         self._url = f"{parts.scheme}://{parts.netloc}{path}:predict"
@@ -139,13 +138,12 @@ def _error(response: requests.Response) -> str:
 class GrpcServer:
     """TensorFlow Serving's gRPC PredictionService."""
 
-    limits = _FAR
-
-    def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
+    def __init__(self, url: str, token: str | None, timeout_s: float, limits: FilmLimits) -> None:
         """Takes grpc://HOST:PORT[/NAME]."""
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+        self.limits = limits
         parts = urlsplit(url)
         policy = {
             "maxAttempts": _RETRIES + 1,
@@ -242,22 +240,25 @@ class LocalModel:
         )
 
 
-def connect(url: str, token: str | None = None, timeout_s: float = 60.0) -> Server:
+def connect(
+    url: str, token: str | None = None, timeout_s: float = 60.0, *, adults: bool = False
+) -> Server:
     """Returns the server of an address; nothing is sent yet.
 
     Args:
         url: http(s)://HOST[:PORT][/v1/models/NAME[/versions/V]] or grpc://HOST:PORT[/NAME].
         token: sent as a bearer token.
         timeout_s: of one request.
+        adults: whether DICOM films of adults are sent, which the server is sent without their tags.
 
     Raises:
         InputError: it is no such address.
     """
-    parts = urlsplit(url)
+    parts, limits = urlsplit(url), _FAR.changed(adults=adults)
     if parts.netloc and parts.scheme in ("http", "https"):
-        return RestServer(url, token, timeout_s)
+        return RestServer(url, token, timeout_s, limits)
     if parts.netloc and parts.scheme == "grpc":
-        return GrpcServer(url, token, timeout_s)
+        return GrpcServer(url, token, timeout_s, limits)
     raise InputError(
         f"--server {url} is neither http://HOST:PORT, https://HOST:PORT nor grpc://HOST:PORT."
     )

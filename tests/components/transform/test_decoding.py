@@ -53,10 +53,7 @@ def test_the_orientation_of_damaged_files_is_that_of_the_reader() -> None:
 @pytest.mark.parametrize("way", range(1, 9))
 def test_all_eight_are_turned_as_the_reader_turns_them(kind: str, way: int) -> None:
     data = with_exif(FILM, kind, way)
-    # TensorFlow's way to decode a JPEG is a coarser one.
-    np.testing.assert_allclose(
-        decoded(data)[..., 0], picture.decode(data), atol=1e-3 if kind == "PNG" else 6
-    )
+    np.testing.assert_allclose(decoded(data)[..., 0], picture.decode(data), atol=1e-3)
 
 
 @pytest.mark.parametrize("bits", range(9, 17))

@@ -217,6 +217,19 @@ def test_no_address(url: str) -> None:
         servers.connect(url)
 
 
+def test_films_of_adults_are_asked_for_where_one_says_so(
+    rest: str, tmp_path: Path, pushed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / "a.dcm"
+    film.write_bytes(dicom(EIGHT, PatientAge="070Y"))
+    assert main(["predict", str(film), "--server", rest]) == 2
+    assert "a.dcm is of an adult" in capsys.readouterr().err
+    assert not Rest.seen
+    assert main(["predict", str(film), "--server", rest, "--adults"]) == 0
+    assert main(["predict", str(film), "--model", str(pushed), "--adults"]) == 2
+    assert "--adults and --model are not allowed together" in capsys.readouterr().err
+
+
 def test_many_films_come_in_their_order(rest: str, tmp_path: Path) -> None:
     paths = [tmp_path / f"{level}.png" for level in range(0, 256, 5)]
     for path in paths:
