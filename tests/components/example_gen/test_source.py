@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import io
 import json
 import logging
 import random
@@ -14,6 +15,7 @@ import pydicom
 import pytest
 import tensorflow as tf
 from conftest import MakeData
+from PIL import Image, PngImagePlugin
 from pydicom.datadict import DicomDictionary
 
 from components.example_gen import files, source
@@ -323,6 +325,25 @@ def named_everywhere() -> dict[str, Any]:
     return {**texts, "PatientID": IDENTIFIER, "PatientBirthDate": BORN, "OtherPatientIDs": NAME}
 
 
+def said_beside_pictures() -> dict[str, bytes]:
+    """Films that tell the patient beside their pictures, one of them to be turned."""
+    said = Image.Exif()
+    said[0x010E] = said[0x9286] = f"{NAME} {IDENTIFIER} {BORN}"  # ImageDescription, UserComment
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Patient", NAME)
+    text.add_itxt("Patient", f"{IDENTIFIER} {BORN}", zip=True)
+    films = {}
+    for number, (name, way) in enumerate({"said.jpeg": 1, "turned.jpeg": 6, "said.png": 1}.items()):
+        said[0x0112] = way
+        file = io.BytesIO()
+        how = {"pnginfo": text} if name.endswith("png") else {"comment": NAME}
+        Image.fromarray(tiny_film(7100 + number)).save(
+            file, Path(name).suffix[1:], exif=said.tobytes(), **how
+        )
+        films[name] = file.getvalue()
+    return films
+
+
 def unpacked(path: Path) -> bytes:
     content = path.read_bytes()
     return gzip.decompress(content) if path.suffix == ".gz" else content
@@ -355,6 +376,9 @@ def test_nothing_that_tells_a_patient_is_left_behind(
         (data / name).write_bytes(content[:-900] if name == "cut.dcm" else content)
         rows.append({"path": name, "label": 1, "patient": IDENTIFIER})
     rows[-7]["patient"] = ""
+    for name, content in said_beside_pictures().items():
+        (data / name).write_bytes(content)
+        rows.append({"path": name, "label": 1, "patient": IDENTIFIER})
     rows.append({"path": "blank.dcm", "label": NAME, "patient": IDENTIFIER})
     rows.append({"path": f"/srv/{NAME}.dcm", "label": 0, "patient": IDENTIFIER})
     rows.append({"path": "../x.dcm", "label": NAME, "patient": IDENTIFIER})
@@ -364,7 +388,7 @@ def test_nothing_that_tells_a_patient_is_left_behind(
         found = decoded(ingest(table, out, settings(max_bad_fraction=0.5)))
         source.fingerprint(str(table), settings())
     kept = {name for split in found.values() for name in split}
-    assert {"kept.dcm", "byfile.dcm"} <= kept
+    assert {"kept.dcm", "byfile.dcm", *said_beside_pictures()} <= kept
     assert {"blank.dcm", "cut.dcm"} <= quarantine(out).keys()
     left_out = json.loads((out / "summary.json").read_text())["left_out"]
     assert left_out == {"not a frontal view": 1, "not a radiograph": 1, "of an adult": 1}
