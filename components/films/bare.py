@@ -1,17 +1,19 @@
 """A JPEG or PNG without what it says beside its picture: names, dates, cameras, comments."""
 
+import re
 import struct
 from contextlib import suppress
 
 from components.films.errors import FilmError
+from components.films.orientation import MOST_PARTS
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _APP0, _APP15, _ADOBE, _COMMENT = 0xE0, 0xEF, 0xEE, 0xFE
 _START_OF_SCAN, _END = 0xDA, 0xD9
-# Restarts, and a byte of the compressed data that looks like a marker.
-_IN_SCAN = (*range(0xD0, 0xD8), 0x00)
-# What may follow it: tables, the number of lines, the next scan, the end, and what says something.
-# Any other, or none, and the data is broken where it stands (ITU-T T.81, B.2).
+# A marker, but for restarts and a byte of compressed data that looks like one.
+_MARKER = re.compile(rb"\xff(?![\x00\xd0-\xd7\xff])")
+# What may follow a scan: tables, the number of lines, the next scan, the end, and what says
+# something. Any other, and the data is broken where it stands (ITU-T T.81, B.2).
 _AFTER_SCAN = (0xC4, 0xCC, *range(0xD9, 0xDE), *range(_APP0, _APP15 + 1), _COMMENT)
 _JFIF = b"JFIF\0"
 # All that a decoder needs (PNG, 3rd edition, 11.2 and 11.3.1).
@@ -28,8 +30,8 @@ def bare(data: bytes) -> bytes:
         The bytes themselves where they hold nothing else.
 
     Raises:
-        FilmError: the parts of the file do not follow one another. Decoders that go on all the
-            same make up a part of the picture.
+        FilmError: the parts of the file do not follow one another, so that decoders that go on
+            all the same make up a part of the picture; or there are more of them than in any film.
     """
     found = None
     with suppress(struct.error, IndexError, ValueError):  # it breaks off
@@ -39,9 +41,9 @@ def bare(data: bytes) -> bytes:
     return found
 
 
-def _bare_png(data: bytes) -> bytes:
+def _bare_png(data: bytes) -> bytes | None:
     parts, at = [_PNG], len(_PNG)
-    while True:
+    for _ in range(MOST_PARTS):
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if kind in _KEPT_CHUNKS:
@@ -49,11 +51,12 @@ def _bare_png(data: bytes) -> bytes:
         if kind == b"IEND":
             return b"".join(parts)
         at = end
+    return None
 
 
 def _bare_jpeg(data: bytes) -> bytes | None:
     parts, at = [_JPEG], 2
-    while True:
+    for _ in range(MOST_PARTS):
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
@@ -65,24 +68,14 @@ def _bare_jpeg(data: bytes) -> bytes | None:
         (length,) = struct.unpack_from(">H", data, at + 2)
         end = at + 2 + length
         if marker == _START_OF_SCAN:
-            end = _end_of_scan(data, end)
-            if data[end + 1] not in _AFTER_SCAN:
+            after = _MARKER.search(data, end)
+            if after is None or data[after.start() + 1] not in _AFTER_SCAN:
                 return None
+            end = after.start()
         if not _tells(marker, data[at + 4 : end]):
             parts.append(data[at:end])
         at = end
-
-
-def _end_of_scan(data: bytes, at: int) -> int:
-    """Returns where the marker after compressed data stands."""
-    while True:
-        at = data.index(b"\xff", at)
-        if data[at + 1] == 0xFF:
-            at += 1
-        elif data[at + 1] in _IN_SCAN:
-            at += 2
-        else:
-            return at
+    return None
 
 
 def _tells(marker: int, content: bytes) -> bool:

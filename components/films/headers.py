@@ -1,4 +1,4 @@
-"""What the header of a JPEG or PNG says, before any pixel is decoded."""
+"""What a JPEG or PNG says of itself, before any pixel is decoded."""
 
 import io
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
 
 _FORMATS = ("JPEG", "PNG")
+_JPEG = b"\xff\xd8\xff"
+_STARTS = (_JPEG, b"\x89PNG\r\n\x1a\n")
 _NEITHER = "is no readable JPEG or PNG"
 
 
@@ -24,27 +26,17 @@ def check_film(data: bytes, limits: FilmLimits) -> bytes:
         FilmError: the bytes begin as neither, break off, or are off the limits.
     """
     check_bytes(len(data), limits)
-    kind, width, height = image_size(data)
-    check_size(width, height, limits)
-    if kind == "PNG":
-        with opened(data) as image:
-            image.verify()  # the checksum of every chunk, and the end of the file
-    elif not _jpeg_is_complete(data):
+    if not data.startswith(_STARTS):
+        raise FilmError(_NEITHER)
+    if data.startswith(_JPEG) and not _jpeg_is_complete(data):
         raise FilmError("is a truncated JPEG: it has no end-of-image marker")
-    return bare(data)
-
-
-def image_size(data: bytes) -> tuple[str, int, int]:
-    """Reads the header of an image, and leaves its pixels compressed.
-
-    Returns:
-        JPEG or PNG, and the width and height in pixels, as they lie in the file.
-
-    Raises:
-        FilmError: the bytes begin as neither.
-    """
-    with opened(data) as image:
-        return str(image.format), *image.size
+    film = bare(data)
+    with _opened(film) as image:
+        width, height = image.size
+        check_size(width, height, limits)
+        if image.format == "PNG":
+            image.verify()  # the checksum of every chunk, and the end of the file
+    return film
 
 
 def check_bytes(size: int, limits: FilmLimits) -> None:
@@ -75,7 +67,7 @@ def _jpeg_is_complete(data: bytes) -> bool:
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[Image.Image]:
+def _opened(data: bytes) -> Iterator[Image.Image]:
     """Opens a JPEG or PNG by its header.
 
     Raises:
@@ -84,6 +76,8 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             yield image
+    except FilmError:
+        raise
     except Image.DecompressionBombError as error:
         raise FilmError(f"has too many pixels: {error}") from error
     except UnidentifiedImageError as error:

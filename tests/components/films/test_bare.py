@@ -1,5 +1,7 @@
 import io
 import struct
+import time
+import zlib
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from PIL import Image, PngImagePlugin
 
 from components.films.bare import bare
 from components.films.errors import FilmError
+from components.films.orientation import MOST_PARTS
 from support.films import encode, tiny_film
 
 FILM = tiny_film(1)
@@ -91,6 +94,28 @@ def test_chunks_that_say_something_are_left_out() -> None:
 def test_parts_that_cannot_be_told(data: bytes) -> None:
     with pytest.raises(FilmError, match="do not follow one another"):
         bare(data)
+
+
+def test_of_more_parts_than_any_film_has_nothing_is_read() -> None:
+    jpeg, png = encode(FILM), encode(FILM, ".png")
+    comment, chunk = segment(0xFE, b""), struct.pack(">I4sI", 0, b"tEXt", zlib.crc32(b"tEXt"))
+    for many in (
+        jpeg[:2] + comment * MOST_PARTS + jpeg[2:],
+        jpeg[:2] + b"\xff" * MOST_PARTS + jpeg[2:],
+        png[:33] + chunk * MOST_PARTS + png[33:],
+    ):
+        with pytest.raises(FilmError, match="do not follow one another"):
+            bare(many)
+    assert bare(jpeg[:2] + comment * 10_000 + jpeg[2:]) == jpeg
+    assert bare(png[:33] + chunk * 10_000 + png[33:]) == png
+
+
+def test_the_length_of_a_scan_costs_next_to_nothing() -> None:
+    jpeg = encode(FILM)
+    start = time.perf_counter()
+    for filling in (b"\xff\x00", b"\xff\xd0", b"\xff"):
+        bare(jpeg[:-2] + filling * (8 * 2**20) + jpeg[-2:])
+    assert time.perf_counter() - start < 3.0
 
 
 @pytest.mark.parametrize("marker", [0x01, 0x79, 0xC0, 0xD8, 0xDC, 0xE1, 0xF0, 0xFE])

@@ -75,7 +75,8 @@ def claims(width: int, height: int) -> bytes:
     """The header of a PNG that claims a size, and no pixels."""
     content = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunk = struct.pack(">I", 13) + content + struct.pack(">I", zlib.crc32(content))
-    return b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT\0\0\0\0"
+    rest = (struct.pack(">I4sI", 0, kind, zlib.crc32(kind)) for kind in (b"IDAT", b"IEND"))
+    return b"\x89PNG\r\n\x1a\n" + chunk + b"".join(rest)
 
 
 @pytest.mark.parametrize(
