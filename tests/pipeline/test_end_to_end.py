@@ -37,6 +37,7 @@ from components.shared.nodes import NODES
 from components.shared.statistics.tally import log_odds
 from pipeline.cli import main
 from support.films import film_name, write_films
+from support.written_examples import example_of
 
 # Those that the report tells of: all but its own, which never comes from the cache.
 TIMED = list(NODES[:-1])
@@ -151,13 +152,13 @@ def test_changed_films_are_read_at_the_threshold(finished_run: FinishedRun, spli
     )
     chosen = of_split.rows(choose_films(of_split.patients, of_split.labels, 4, seed=1))
     trained = path_utils.serving_model_path(finished_run.nodes["Trainer"].output("model").uri)
-    model = tf.saved_model.load(trained)
+    serve = tf.saved_model.load(trained).signatures["serving_examples"]
     films = [decode_grey((finished_run.data / name).read_bytes()) for name in chosen.file_names]
     assert len(found["changes"]) == len(CHANGES)
     for change, measured in zip(CHANGES, found["changes"], strict=True):
         assert (measured["kind"], measured["strength"]) == (change.kind, change.strength)
-        data = tf.constant([encode_png(change.apply(film)) for film in films])
-        scores = model.signatures["serving_default"](image_bytes=data)["probability"].numpy()
+        data = [example_of(encode_png(change.apply(film))) for film in films]
+        scores = serve(examples=tf.constant(data))["probability"].numpy()
         balanced = balanced_accuracy_score(
             chosen.labels, scores >= np.float32(metrics["threshold"])
         )
@@ -209,7 +210,7 @@ def test_the_pushed_model_answers_as_the_evaluator_measured(finished_run: Finish
 
 def test_what_was_put_aside_is_listed(finished_run: FinishedRun) -> None:
     text = (finished_run.output / "report" / "quarantine.csv").read_text()
-    assert text.splitlines()[1] == "train/NORMAL/broken.jpeg,not a readable JPEG or PNG"
+    assert text.splitlines()[1] == 'train/NORMAL/broken.jpeg,"is neither JPEG, PNG nor DICOM"'
     assert "train/NORMAL/broken.jpeg" in finished_run.page
 
 

@@ -21,6 +21,7 @@ from support.films import encode, tiny_film
 from support.forms import forms, one_film
 from support.ingestion import ingest
 from support.served_model import Address, serving
+from support.written_examples import example_of
 
 LAYOUT = {"train": {"NORMAL": 4, "PNEUMONIA": 4}, "test": {"NORMAL": 1, "PNEUMONIA": 1}}
 FORMS = forms()
@@ -91,7 +92,7 @@ def test_by_ingestion_and_the_evaluator(
 def test_by_a_signature(signature: str, server: Address, probability: float) -> None:
     rows = list(PICTURES.values())
     if signature == "serving_examples":
-        rows = [example(film) for film in rows]
+        rows = [example_of(film) for film in rows]
     body = {
         "signature_name": signature,
         "instances": [{"b64": base64.b64encode(row).decode()} for row in rows],
@@ -100,12 +101,6 @@ def test_by_a_signature(signature: str, server: Address, probability: float) -> 
     answer = requests.post(url, json=body, timeout=120).json()
     found = (row["probability"] for row in answer["predictions"])
     same(dict(zip(PICTURES, found, strict=True)), probability)
-
-
-def example(film: bytes) -> bytes:
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[film]))
-    features = tf.train.Features(feature={"image": value})
-    return bytes(tf.train.Example(features=features).SerializeToString())
 
 
 @pytest.mark.parametrize("where", ["rest", "grpc", "here"])

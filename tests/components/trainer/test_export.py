@@ -40,6 +40,7 @@ from components.trainer.model import Net
 from components.trainer.targets import pneumonia_logit
 from components.transform.preprocessing import preprocess_film, preprocessing_fn
 from support.films import encode, tiny_film
+from support.written_examples import example_of
 
 SIZE = 32
 # Of the middle that the net sees: two rows are left out before it, and three after.
@@ -152,7 +153,9 @@ class Server:
 
     def by_examples(self, films: list[bytes]) -> Answer:
         serve = self.loaded.signatures[SIGNATURE_EXAMPLES]
-        return numpy(serve(**{EXAMPLES: tf.constant([example(film) for film in films], tf.string)}))
+        return numpy(
+            serve(**{EXAMPLES: tf.constant([example_of(film) for film in films], tf.string)})
+        )
 
     def explained(self, films: list[bytes]) -> Answer:
         explain = self.loaded.signatures[SIGNATURE_EXPLAIN]
@@ -163,12 +166,6 @@ class Server:
 def numpy(answer: dict[str, tf.Tensor], *more: str) -> Answer:
     assert set(answer) == {PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION, *more}
     return {name: tensor.numpy() for name, tensor in answer.items()}
-
-
-def example(film: bytes) -> bytes:
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[film]))
-    features = tf.train.Features(feature={IMAGE: value})
-    return tf.train.Example(features=features).SerializeToString()
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +194,7 @@ def test_one_signature_equals_the_other(server: Server) -> None:
 
 
 def test_an_example_may_hold_more_than_the_image(server: Server) -> None:
-    record = tf.train.Example.FromString(example(FILMS[1]))
+    record = tf.train.Example.FromString(example_of(FILMS[1]))
     record.features.feature[LABEL].int64_list.value.append(1)
     record.features.feature[FILE_NAME].bytes_list.value.append(b"train/NORMAL/1.jpeg")
     serve = server.loaded.signatures[SIGNATURE_EXAMPLES]
@@ -281,7 +278,7 @@ def test_an_error_names_the_first_broken_row_and_the_next_request_works(
     serve = server.loaded.signatures[name]
 
     def told(films: list[bytes]) -> str:
-        rows = [example(film) for film in films] if argument == EXAMPLES else films
+        rows = [example_of(film) for film in films] if argument == EXAMPLES else films
         return complaint(serve, argument, rows)
 
     refused = REFUSED if argument == IMAGE_BYTES else {}
@@ -295,13 +292,13 @@ def test_an_error_names_the_first_broken_row_and_the_next_request_works(
             assert told(request) == f"{argument}[{row}] {reason}"
     if argument == EXAMPLES:
         # As the evaluator asks it, of films that it changed.
-        assert serve(examples=tf.constant([example(film) for film in REFUSED]))
+        assert serve(examples=tf.constant([example_of(film) for film in REFUSED]))
     # What the message says is enough to be answered.
     assert server.by_bytes(FILMS)[PROBABILITY].shape == (5,)
 
 
 def test_an_error_names_the_record_that_is_no_example_with_an_image(server: Server) -> None:
-    serve, good = server.loaded.signatures[SIGNATURE_EXAMPLES], example(FILMS[0])
+    serve, good = server.loaded.signatures[SIGNATURE_EXAMPLES], example_of(FILMS[0])
     twice = tf.train.Example.FromString(good)
     twice.features.feature[IMAGE].bytes_list.value.append(FILMS[1])
     for bad in (
@@ -311,7 +308,7 @@ def test_an_error_names_the_record_that_is_no_example_with_an_image(server: Serv
     ):
         wanted = "examples[2] is no tf.train.Example with the feature image"
         # Said before anything of films that are no images.
-        assert complaint(serve, EXAMPLES, [good, example(b""), bad, good]) == wanted
+        assert complaint(serve, EXAMPLES, [good, example_of(b""), bad, good]) == wanted
 
 
 def test_a_session_names_the_row_too(exported: str) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import requests
 import schemathesis
-import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -23,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from support.dicom_files import EIGHT, dicom
 from support.films import encode, tiny_film
 from support.served_model import Address
+from support.written_examples import example_of
 
 EXAMPLES = 20
 CHECKS = [
@@ -134,9 +134,8 @@ def as_row(address: Address, film: bytes) -> requests.Response:
 
 
 def as_example(address: Address, film: bytes) -> requests.Response:
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[film]))
-    example = tf.train.Example(features=tf.train.Features(feature={"image": value}))
-    row = {"b64": base64.b64encode(example.SerializeToString()).decode()}
+    example = example_of(film)
+    row = {"b64": base64.b64encode(example).decode()}
     body = {"signature_name": "serving_examples", "instances": [row]}
     url = f"{address.http}/v1/models/pneumonia:predict"
     return requests.post(url, json.dumps(body), timeout=60)

@@ -18,6 +18,7 @@ from tensorflow_serving.apis import (
 )
 
 from support.served_model import Address, png
+from support.written_examples import example_of
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +62,8 @@ def test_predict(stub: Any, spec: dict[str, Any]) -> None:
 
 
 def test_the_other_signatures(stub: Any) -> None:
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[png(51)]))
-    example = tf.train.Example(features=tf.train.Features(feature={"image": value}))
-    request = request_for(
-        [example.SerializeToString()], "examples", signature_name="serving_examples"
-    )
+    example = example_of(png(51))
+    request = request_for([example], "examples", signature_name="serving_examples")
     found = tf.make_ndarray(stub.Predict(request, timeout=30).outputs["probability"])
     assert found == pytest.approx([0.2], abs=1e-6)
     request = request_for([png(51)], signature_name="explain")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.served_model import Address, jpeg, png
+from support.written_examples import example_of
 
 
 def ask(
@@ -138,14 +139,8 @@ def test_columns(server: Address, inputs: Any) -> None:
 
 
 def test_examples_and_heat_maps(server: Address) -> None:
-    import tensorflow as tf
-
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[png(51)]))
-    example = tf.train.Example(features=tf.train.Features(feature={"image": value}))
-    body = {
-        "signature_name": "serving_examples",
-        "instances": [{"examples": b64(example.SerializeToString())}],
-    }
+    rows = [{"examples": b64(example_of(png(51)))}]
+    body = {"signature_name": "serving_examples", "instances": rows}
     assert ask(server, f"{MODEL}:predict", body) == (200, {"predictions": [row(51)]})
     body = {"signature_name": "explain", "instances": FILMS[:1]}
     level = row(51)["probability"]

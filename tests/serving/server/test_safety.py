@@ -32,6 +32,7 @@ from serving.server.limits import Limits
 from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
 from support.films import TINY
 from support.served_model import Address, jpeg, png, save, serving, wait_until
+from support.written_examples import example_of
 
 TOKEN = "open-sesame"
 SMALL = Limits(
@@ -125,9 +126,8 @@ def test_a_model_that_says_no_limits_has_the_defaults(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_in_an_example_too(guarded: Address) -> None:
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[bomb(101)]))
-    example = tf.train.Example(features=tf.train.Features(feature={"image": value}))
-    row = {"b64": base64.b64encode(example.SerializeToString()).decode()}
+    example = example_of(bomb(101))
+    row = {"b64": base64.b64encode(example).decode()}
     body = {"signature_name": "serving_examples", "instances": [row]}
     response = post(guarded, PREDICT, json.dumps(body).encode())
     assert response.status_code == 400

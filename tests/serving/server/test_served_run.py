@@ -17,6 +17,7 @@ from components.films.errors import FilmError
 from serving.client.servers import LocalModel
 from support.films import encode, tiny_film
 from support.served_model import Address, serving
+from support.written_examples import example_of
 
 FILMS = 8
 # Of more pixels than the run has taken; see `conftest.TINY_SETTINGS`.
@@ -34,12 +35,6 @@ def films(finished_run: FinishedRun) -> dict[bytes, float]:
         (finished_run.data / row["file_name"]).read_bytes(): float(row["probability"])
         for row in rows[:: len(rows) // FILMS]
     }
-
-
-def example(film: bytes) -> bytes:
-    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[film]))
-    features = tf.train.Features(feature={"image": value})
-    return bytes(tf.train.Example(features=features).SerializeToString())
 
 
 def by_rest(address: Address, signature: str, name: str, values: list[bytes]) -> list[list[float]]:
@@ -86,7 +81,7 @@ def test_the_evaluators_probabilities(
     with serving(model) as address:
         for signature, name, values in (
             ("serving_default", "image_bytes", list(films)),
-            ("serving_examples", "examples", [example(film) for film in films]),
+            ("serving_examples", "examples", [example_of(film) for film in films]),
             ("explain", "image_bytes", list(films)),
         ):
             for found in by_rest(address, signature, name, values):
@@ -114,4 +109,4 @@ def test_the_runs_limits_hold_wherever_its_model_is_asked(
         with pytest.raises(grpc.RpcError, match=REFUSAL):
             by_grpc(address, "serving_default", "image_bytes", [LARGE])
         with pytest.raises(grpc.RpcError, match=REFUSAL):
-            by_grpc(address, "serving_examples", "examples", [example(LARGE)])
+            by_grpc(address, "serving_examples", "examples", [example_of(LARGE)])
