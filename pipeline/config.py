@@ -22,6 +22,10 @@ from components.transform.settings import Settings as TransformSettings
 from pipeline.settings.beam import BeamConfig
 from pipeline.settings.kubeflow import KubeflowConfig
 
+# Of what is echoed of a wrong value.
+_SHOWN = 100
+_DEEPEST = 20
+
 PRESETS = ("demo", "quick", "default", "seed")
 
 
@@ -61,7 +65,40 @@ def _absolute(path: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that reads 1e-3 as a number, as YAML 1.2 does and PyYAML does not."""
+    """YAML that reads 1e-3 as a number, as YAML 1.2 does and PyYAML does not.
+
+    A key that is given twice is refused, since one of the two would be dropped without a word; so
+    are aliases, by which a few lines hold gigabytes, and what is nested deeper than any setting.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise _refused("an alias: write its value out", event.start_mark)
+        if self._depth > _DEEPEST:
+            raise _refused("more than settings have levels", event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refused("a key that is no name", key.start_mark)
+            if key.value in seen:
+                raise _refused(f"the key {key.value} twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _refused(what: str, where: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(f"it has {what}", where)
 
 
 _Loader.add_implicit_resolver(
@@ -119,7 +156,8 @@ def _read(source: str) -> dict[str, Any]:
 def _parse(text: str, what: str) -> Any:
     try:
         return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+    # A number of thousands of digits is a ValueError.
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{what} is not valid YAML: {' '.join(str(error).split())}.") from error
 
 
@@ -140,16 +178,18 @@ def _explain(error: ValidationError) -> str:
     """Returns one sentence for the first error: key, value, what is allowed."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"] if not _is_union_branch(part)]
-    key = ".".join(path)
+    key, given = ".".join(path), repr(first["input"])
+    if len(given) > _SHOWN:
+        given = f"{given[:_SHOWN]}..."
     if first["type"] == "extra_forbidden":
         allowed = _keys_of(path[:-1])
         near = difflib.get_close_matches(path[-1], allowed, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"The setting {key} is unknown ({hint}allowed here: {', '.join(allowed)})."
     if first["type"] == "model_type":
-        return f"The setting {key} is {first['input']!r}: it is a section with keys of its own."
+        return f"The setting {key} is {given}: it is a section with keys of its own."
     message = first["msg"].removeprefix("Value error, ")
-    return f"The setting {key} is {first['input']!r}: {message[0].lower()}{message[1:]}."
+    return f"The setting {key} is {given}: {message[0].lower()}{message[1:]}."
 
 
 def _is_union_branch(part: object) -> bool:

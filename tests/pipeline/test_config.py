@@ -222,6 +222,14 @@ def test_a_wrong_setting_is_one_sentence(override: str, sentence: str) -> None:
     [
         ("- a\n- b\n", "holds a list, not sections"),
         ("trainer: {epochs: [\n", "is not valid YAML"),
+        ("evaluator: {gate: {auc: 0.9}}\nevaluator: {}\n", "it has the key evaluator twice"),
+        ("trainer: {epochs: 1, 'epochs': 2}\n", "it has the key epochs twice"),
+        ("[seed]: 1\n", "it has a key that is no name"),
+        ("seed: &one [1]\ntrainer: *one\n", "it has an alias"),
+        (f"seed: {'[' * 30}{']' * 30}\n", "it has more than settings have levels"),
+        (f"seed: {'[' * 50_000}\n", "it has more than settings have levels"),
+        (f"seed: {'9' * 6_000}\n", "is not valid YAML"),
+        (f"seed: {'9' * 4_000}\n", f"The setting seed is {'9' * 100}...: input should be"),
         ("trainer: {epocs: 3}\n", "trainer.epocs is unknown (did you mean epochs?"),
     ],
 )
