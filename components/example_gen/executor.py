@@ -20,6 +20,7 @@ from components.example_gen.settings import RunSettings
 from components.shared.artifacts import LEFT_OUT, QUARANTINE_FILE, SUMMARY_FILE
 from components.shared.errors import BadFilmsError, InputError
 from components.shared.features import CLASSES, SPLITS
+from components.shared.files import displayed
 from components.shared.progress import advance
 
 # Keys of the component's outputs and parameters.
@@ -207,8 +208,8 @@ def _check_quarantine(
 
 
 def write_quarantine(path: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Writes the list of files put aside, with a header, as CSV."""
+    """Writes the list of files put aside, with a header, as CSV, each in one line."""
     with tf.io.gfile.GFile(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "reason"])
-        writer.writerows(rows)
+        writer.writerows((displayed(name), reason) for name, reason in rows)

@@ -15,6 +15,7 @@ from components.films.errors import FilmError
 from components.films.headers import check_bytes
 from components.shared.errors import InputError
 from components.shared.features import CLASSES
+from components.shared.files import has_controls
 from components.shared.limits import FilmLimits
 
 TRAIN_FOLDER, VAL_FOLDER, TEST_FOLDER = "train", "val", "test"
@@ -141,6 +142,8 @@ def refusal(path: str, limits: FilmLimits) -> str | None:
         path: the entry.
         limits: of a film.
     """
+    if has_controls(path):
+        return "has a name with control characters in it: rename it"
     if not path.lower().endswith(_EXTENSIONS) and not may_be_dicom(path):
         return f"is no film by its name: its extension is none of {', '.join(_EXTENSIONS)}"
     try:

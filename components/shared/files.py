@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from components.shared.errors import InputError
+
+# Control and format characters, and separators of lines and paragraphs.
+_CONTROLS = ("Cc", "Cf", "Zl", "Zp")
 
 
 def replace(path: Path, text: str) -> None:
@@ -42,11 +46,25 @@ def _in_place(path: Path) -> bool:
 
 
 def displayed(path: str | Path) -> str:
-    """Returns a path in UTF-8; bytes of a name that are none of it as backslash, x and their hex.
+    """Returns a path in UTF-8 that takes one line, and moves no cursor.
 
-    A name of another encoding, as archives of other systems leave behind, cannot be printed.
+    A name of another encoding, as archives of other systems leave behind, cannot be printed: its
+    bytes come as backslash, x and their hex, and so do characters that control a terminal or a
+    table.
     """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if not has_controls(text):
+        return text
+    return "".join(_escaped(one) if has_controls(one) else one for one in text)
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text has characters that are not shown, but say how others are, or end a line."""
+    return any(unicodedata.category(one) in _CONTROLS for one in text)
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode("ascii")
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -219,17 +219,19 @@ def test_bad_files_are_put_aside_and_no_good_one_is_lost(
     (data / "train" / "NORMAL" / "nowhere.jpeg").symlink_to(data / "gone.jpeg")
     (data / "train" / "NORMAL" / "folder.jpeg").mkdir()
     os.mkfifo(data / "train" / "NORMAL" / "pipe.jpeg")
+    (data / "train" / "NORMAL" / "two\rlines.jpeg").write_bytes(encode(tiny_film(77)))
     out = tmp_path / "out"
     how = settings(max_bad_fraction=0.9, undersampling="none")
     found = ingest(data, out, how)
     aside = quarantine(out)
-    names = [*bad, "nowhere.jpeg", "folder.jpeg", "pipe.jpeg"]
+    names = [*bad, "nowhere.jpeg", "folder.jpeg", "pipe.jpeg", r"two\rlines.jpeg"]
     assert set(aside) == {f"train/NORMAL/{name}" for name in names}
     assert all(aside.values())
     assert labels(found["train"]) + labels(found["eval"]) == {0: 22, 1: 52}
     assert aside["train/NORMAL/cut_in_scan.jpeg"].startswith("is a truncated JPEG")
     assert aside["train/NORMAL/bomb.png"] == "has 9000 x 9000 pixels; at most 50000000 are read"
     assert aside["train/NORMAL/folder.jpeg"] == "is a folder, not a file"
+    assert "control characters" in aside[r"train/NORMAL/two\rlines.jpeg"]
 
 
 def test_too_many_bad_files_stop_the_run_and_are_listed(

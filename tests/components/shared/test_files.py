@@ -118,6 +118,11 @@ def test_a_name_of_another_encoding_can_be_shown(tmp_path: Path) -> None:
     assert displayed("R\u00f6ntgen.png") == "R\u00f6ntgen.png"
 
 
+def test_a_name_takes_one_line_and_moves_no_cursor() -> None:
+    assert displayed("a\r\nb\x1b[2J\u2028\u202egpj.png") == r"a\r\nb\x1b[2J\u2028\u202egpj.png"
+    assert displayed("1\xa0\u3000\U0001f9b4.png") == "1\xa0\u3000\U0001f9b4.png"
+
+
 def test_files_at_any_depth_in_order(tmp_path: Path) -> None:
     for name in ("b/c/2", "b/1", "a"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
