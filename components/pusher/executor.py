@@ -11,6 +11,8 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.shared.artifacts import MODEL_DIGEST
+from components.shared.digest import folder_digest
 from components.shared.errors import InputError
 from components.shared.features import VERSION_FILE
 from components.shared.versions import names_in, next_version
@@ -24,7 +26,8 @@ class WholeVersionExecutor(stock_executor.Executor):
 
     The stock one copies into the destination file by file: killed on the way, it leaves half a
     version there. It numbers by the clock: a version above that would be served in place of every
-    later one, so the number becomes one above all that are there.
+    later one, so the number becomes one above all that are there. And it copies whatever lies
+    there: what is pushed is what ServingCheck blessed, byte for byte.
     """
 
     def Do(
@@ -33,7 +36,11 @@ class WholeVersionExecutor(stock_executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes a model that is blessed; see the stock executor for the arguments."""
+        """Pushes a model that is blessed; see the stock executor for the arguments.
+
+        Raises:
+            InputError: it is not the model that was checked, or there is no number for it.
+        """
         destination = pusher_pb2.PushDestination()
         key = standard_component_specs.PUSH_DESTINATION_KEY
         proto_utils.json_to_proto(exec_properties[key], destination)
@@ -53,13 +60,32 @@ class WholeVersionExecutor(stock_executor.Executor):
         if not pushed.get_int_custom_property("pushed"):
             return
         clock = pushed.get_string_custom_property("pushed_version")
+        staged = os.path.join(staging, clock)
+        _check_whole(staged, artifact_utils.get_single_instance(input_dict["infra_blessing"]))
         version = _next_version(final, int(clock))
-        _write_version(os.path.join(staging, clock), version)
+        _write_version(staged, version)
         fileio.makedirs(final)
-        fileio.rename(os.path.join(staging, clock), os.path.join(final, version))
+        _move(staged, os.path.join(final, version))
         fileio.rmtree(staging)
         pushed.set_string_custom_property("pushed_version", version)
         pushed.set_string_custom_property("pushed_destination", os.path.join(final, version))
+
+
+def _check_whole(staged: str, blessing: types.Artifact) -> None:
+    if folder_digest(staged) != blessing.get_string_custom_property(MODEL_DIGEST):
+        raise InputError(
+            f"The model in {blessing.uri} is not the one that ServingCheck blessed, and is not "
+            "pushed: something changed it. Remove that folder and run again."
+        )
+
+
+def _move(staged: str, final: str) -> None:
+    """Renames a version, which is a copy where it lies in a bucket."""
+    digest = folder_digest(staged)
+    fileio.rename(staged, final)
+    if folder_digest(final) != digest:
+        fileio.rmtree(final)
+        raise InputError(f"What came to {final} is not what was pushed, and is removed: run again.")
 
 
 def _write_version(model: str, version: str) -> None:

@@ -16,7 +16,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components.shared.artifacts import PREDICTIONS_FILE, SERVING_CHECK_FILE
+from components.shared.artifacts import MODEL_DIGEST, PREDICTIONS_FILE, SERVING_CHECK_FILE
+from components.shared.digest import folder_digest
 from components.shared.errors import InputError
 from components.shared.features import (
     EXAMPLES,
@@ -77,6 +78,7 @@ class Executor(base_executor.BaseExecutor):
         )
         _write_warmup(stamped, list(films.values()))
         golden = _write_golden(Path(self._get_tmp_dir()), films, expected)
+        blessing.set_string_custom_property(MODEL_DIGEST, folder_digest(stamped))
         _conclude(blessing, _replay(stamped, golden))
 
 

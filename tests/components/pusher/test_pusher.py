@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,20 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components.pusher import executor
+from components.shared.digest import folder_digest
 from components.shared.errors import InputError
 
 
-def push(tmp_path: Path, *, blessed: int = 1) -> standard_artifacts.PushedModel:
-    """Pushes a model of two files to `tmp_path/served/model`."""
+def push(
+    tmp_path: Path, *, blessed: int = 1, after: Callable[[Path], Any] = lambda model: None
+) -> standard_artifacts.PushedModel:
+    """Pushes a model of two files to `tmp_path/served/model`.
+
+    Args:
+        tmp_path: of the test.
+        blessed: by the gate.
+        after: done to the model's folder after it was checked.
+    """
     infra = standard_artifacts.InfraBlessing()
     infra.uri = str(tmp_path / "infra")
     model = tmp_path / "infra" / "stamped_model"
@@ -21,6 +31,8 @@ def push(tmp_path: Path, *, blessed: int = 1) -> standard_artifacts.PushedModel:
     (model / "variables" / "variables.index").write_bytes(b"index")
     infra.set_int_custom_property("blessed", 1)
     infra.set_int_custom_property("has_model", 1)
+    infra.set_string_custom_property("model_digest", folder_digest(str(model)))
+    after(model)
     judged = standard_artifacts.ModelBlessing()
     judged.set_int_custom_property("blessed", blessed)
     pushed = standard_artifacts.PushedModel()
@@ -98,6 +110,34 @@ def test_no_version_above_the_largest(tmp_path: Path) -> None:
 def test_what_is_not_blessed_is_not_pushed(tmp_path: Path) -> None:
     pushed = push(tmp_path, blessed=0)
     assert pushed.get_int_custom_property("pushed") == 0
+    assert served(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: (model / "variables" / "variables.index").write_bytes(b"indez"),
+        lambda model: (model / "saved_model.pb").unlink(),
+        lambda model: (model / "more").touch(),
+        lambda model: (model / "saved_model.pb").rename(model / "saved_model.pbtxt"),
+    ],
+)
+def test_what_was_not_checked_is_not_pushed(tmp_path: Path, change: Callable[[Path], Any]) -> None:
+    with pytest.raises(InputError, match=r"infra is not the one that ServingCheck blessed"):
+        push(tmp_path, after=change)
+    assert served(tmp_path) == []
+
+
+def test_a_copy_that_is_another_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = executor.fileio.rename
+
+    def spoil(source: str, target: str) -> None:
+        rename(source, target)
+        (Path(target) / "saved_model.pb").write_bytes(b"grapi")
+
+    monkeypatch.setattr(executor.fileio, "rename", spoil)
+    with pytest.raises(InputError, match=r"is not what was pushed, and is removed: run again"):
+        push(tmp_path)
     assert served(tmp_path) == []
 
 

@@ -19,6 +19,7 @@ from components.serving_check.executor import (
     _read_predictions,
     _replay,
 )
+from components.shared.digest import folder_digest
 from components.shared.errors import InputError
 from components.shared.record import encode as to_example
 from support.films import encode, tiny_film
@@ -157,6 +158,7 @@ def test_a_model_that_fails_is_stamped_and_not_blessed(tmp_path: Path) -> None:
     stamped = tmp_path / "blessing" / "stamped_model"
     assert (stamped / "saved_model.pb").is_file()
     assert (stamped / "assets.extra" / "tf_serving_warmup_requests").stat().st_size > 0
+    assert blessing.get_string_custom_property("model_digest") == folder_digest(str(stamped))
 
 
 def test_a_model_that_the_gate_refused_is_not_checked(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components.shared.digest import folder_digest
 from components.shared.errors import InputError
 from pipeline.runners.kubeflow import entrypoint
 from support import pod
@@ -72,7 +73,12 @@ def push(folder: Path, blessed: float = 1.0) -> tuple[int, pod.Message]:
     (model / "variables" / "variables.index").write_bytes(b"index")
     inputs = {
         "model_blessing": pod.artifact(f"{STORE}/blessing", blessed=blessed),
-        "infra_blessing": pod.artifact(f"{STORE}/ServingCheck", blessed=1.0, has_model=1.0),
+        "infra_blessing": pod.artifact(
+            f"{STORE}/ServingCheck",
+            blessed=1.0,
+            has_model=1.0,
+            model_digest=folder_digest(str(model)),
+        ),
     }
     told = pod.executor_input("Pusher", folder, STORE, inputs)
     status = entrypoint.main(pod.arguments("Pusher", told), str(folder))
