@@ -13,6 +13,7 @@ from rich.table import Table
 
 from components.shared.artifacts import LEFT_OUT
 from components.shared.features import CLASSES
+from components.shared.result import COUNTED
 
 
 @contextmanager
@@ -166,21 +167,28 @@ def _gate(gate: Mapping[str, Any]) -> Table:
     for name, verdict in gate.items():
         table.add_row(
             name,
-            _number(verdict["value"]) + _interval(verdict["interval"]),
-            _number(verdict["bound"]),
+            _gated(name, verdict["value"]) + _interval(verdict["interval"]),
+            _gated(name, verdict["bound"]),
             "passed" if verdict["passed"] else "REFUSED",
         )
     return table
+
+
+def _gated(name: str, value: float | None) -> str:
+    return f"{value:.0f}" if name in COUNTED else _number(value)
 
 
 def _refusal(name: str, verdict: Mapping[str, Any]) -> str:
     """Returns the bound that was not kept; of the champion's, by how much and how surely."""
     if verdict["why"]:
         return f"{name}: {verdict['why']}"
+    if name in COUNTED:
+        return f"{name}: {verdict['value']:.0f}, and {verdict['bound']:.0f} are needed"
     if not verdict["interval"]:
         return name
     told = f"{_number(verdict['value'])}{_interval(verdict['interval'])}"
-    return f"{name}: the interval of {told} does not reach {_number(verdict['bound'])}"
+    fails = "does not reach" if name.startswith("champion_") else "is not all beyond"
+    return f"{name}: the interval of {told} {fails} {_number(verdict['bound'])}"
 
 
 def _interval(bounds: Sequence[float | None] | None) -> str:

@@ -40,6 +40,8 @@ TINY_SETTINGS = (
     "evaluator.bootstrap_resamples=200",
     "evaluator.stress_films=4",
     "evaluator.gate.stressed_balanced_accuracy=0.0",
+    "evaluator.gate.films=10",
+    "evaluator.gate.patients=10",
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 import tensorflow as tf
 from absl import logging
 from tfx import types
@@ -28,10 +29,10 @@ from components.evaluator.settings import STRESSED, RunSettings
 from components.evaluator.stress import choose_films, stress
 from components.evaluator.threshold import Chosen, choose_threshold
 from components.shared.artifacts import PREDICTIONS_FILE, RESULT_FILE
-from components.shared.features import EVAL, SPLITS, TEST
+from components.shared.features import CLASSES, EVAL, SPLITS, TEST
 from components.shared.limits import LIMITS_FILE, FilmLimits
 from components.shared.progress import advance
-from components.shared.result import Champion, Result, Stress
+from components.shared.result import FILMS, PATIENTS, Champion, Result, Stress
 from components.shared.statistics.bootstrap import Bootstrap
 from components.shared.statistics.metrics import METRICS
 from components.shared.statistics.paired import Difference, Reading, differences
@@ -122,6 +123,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         values = {
             **{name: measures[name] for name in METRICS},
             STRESSED: stressed[TEST].lowest,
+            **_evidence(test),
         }
         misread = worst_misreadings(test, threshold)
         result = Result(
@@ -136,6 +138,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             champion_lost=met.lost,
             gate=judge(
                 values,
+                measures["intervals"],
                 settings.gate.model_dump(),
                 met.above,
                 settings.champion_tolerance,
@@ -250,6 +253,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Write" >> beam.io.WriteToText(path)
             )
         return overlap.read_overlap(f"{path}-*")
+
+
+def _evidence(test: Predictions) -> dict[str, float]:
+    """Returns how many films and patients the class has that has fewer."""
+    patients = np.array(test.patients)
+    of_class = [patients[test.labels == label] for label in range(len(CLASSES))]
+    return {
+        FILMS: float(min(len(found) for found in of_class)),
+        PATIENTS: float(min(len(set(found)) for found in of_class)),
+    }
 
 
 def _write_result(folder: str, result: Result, rows: list[Prediction]) -> None:

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, create_model
 
 from components.shared.limits import FilmLimits
+from components.shared.result import COUNTED
 from components.shared.section import Section
 from components.shared.statistics.metrics import METRICS
 
 # The bound that is on no metric of the films as they are.
 STRESSED = "stressed_balanced_accuracy"
+# Of so many without a mistake it is sure, to 95 %, that one in ten is no more than a mistake.
+_LEAST = 30
 
 
 class _Bounds(Section):
@@ -22,13 +25,18 @@ def _bound(default: float | None, description: str | None = None) -> Any:
     return (float | None, Field(default, ge=0.0, le=1.0, description=description))
 
 
+def _least(description: str) -> Any:
+    return (int | None, Field(_LEAST, ge=1, description=description))
+
+
 Gate = create_model(
     "Gate",
     __base__=_Bounds,
     __module__=__name__,
-    __doc__="Bounds on the test metrics of a model that may be pushed; null switches one off.",
+    __doc__="Bounds on what a model that may be pushed does on test; null switches one off.",
     **{metric.name: _bound(metric.bound) for metric in METRICS.values() if metric.gated},
     **{STRESSED: _bound(None, "the lowest on changed films, see stress_films")},
+    **{name: _least(f"least number of test {name} in each class") for name in COUNTED},
 )
 
 

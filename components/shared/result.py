@@ -15,6 +15,8 @@ from components.shared.statistics.metrics import METRICS
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 Interval = tuple[Number, Number]
+# The gate's bounds on how many films and patients of each class a model was measured on.
+COUNTED = FILMS, PATIENTS = "films", "patients"
 
 
 class Record(BaseModel):
@@ -107,11 +109,13 @@ class Verdict(Record):
     """One bound of the gate, and whether the model keeps it.
 
     Attributes:
-        value: a metric, or how far it is above the champion's; NaN where there is none.
+        value: a metric, how many films or patients there are, or how far a metric is above the
+            champion's; NaN where there is none.
         bound: the lowest that may be, or the highest of a metric that is better low; None of what
             is no matter of numbers.
-        passed: the value keeps the bound; of a difference, its interval reaches the bound.
-        interval: of a difference, 95 % percentiles.
+        passed: the whole interval of the value keeps the bound; of a difference, its interval
+            reaches the bound.
+        interval: 95 % percentiles; None where only the value counts.
         why: what else is to say.
     """
 

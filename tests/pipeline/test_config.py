@@ -254,4 +254,6 @@ def test_the_resolved_configuration_names_every_value() -> None:
         "recall": 0.8,
         "specificity": 0.5,
         "stressed_balanced_accuracy": None,
+        "films": 30,
+        "patients": 30,
     }

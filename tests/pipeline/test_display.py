@@ -28,11 +28,13 @@ def test_a_refusal_for_the_champions_sake_tells_how_surely() -> None:
         "passed": False,
         "interval": [-0.05, -0.012],
     }
-    recall = {"value": 0.8, "bound": 0.9, "passed": False}
-    text = shown(gate={"recall": recall, "champion_auc": verdict})
+    recall = {"value": 0.92, "bound": 0.9, "passed": False, "interval": [0.88, 0.95]}
+    films = {"value": 1.0, "bound": 30.0, "passed": False}
+    text = shown(gate={"recall": recall, "films": films, "champion_auc": verdict})
     assert (
-        "Refused by the gate (recall; champion_auc: the interval of -0.0300 (-0.0500 to -0.0120) "
-        "does not reach -0.0100): nothing was pushed"
+        "Refused by the gate (recall: the interval of 0.9200 (0.8800 to 0.9500) is not all beyond "
+        "0.9000; films: 1, and 30 are needed; champion_auc: the interval of -0.0300 (-0.0500 to "
+        "-0.0120) does not reach -0.0100): nothing was pushed"
     ) in text
     assert "Compared with no champion" not in text
 

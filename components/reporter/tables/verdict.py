@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from components.reporter.content import MISSING, Content, format_number, format_pair
 from components.reporter.tables.table import Badge, Table
-from components.shared.result import Result, Verdict
+from components.shared.result import COUNTED, FILMS, PATIENTS, Result, Verdict
 from components.shared.statistics.metrics import METRICS
 
 _TITLES = {
@@ -13,6 +13,8 @@ _TITLES = {
     **{f"champion_{name}": f"{one.title} less the champion's" for name, one in METRICS.items()},
     "stressed_balanced_accuracy": "Lowest balanced accuracy on changed films",
     "threshold": "Threshold",
+    FILMS: "Number of test films of the smaller class",
+    PATIENTS: "Number of test patients of the smaller class",
 }
 
 
@@ -93,14 +95,22 @@ def must(name: str, verdict: Verdict) -> str:
 def _value_and_bound(name: str, verdict: Verdict) -> tuple[str, str]:
     if verdict.bound is None:
         return MISSING, "be found"
+    at_most = name in METRICS and METRICS[name].lower_is_better
+    side = "most" if at_most else "least"
+    if name in COUNTED:
+        return f"{verdict.value:.0f}", f"be at {side} {verdict.bound:.0f}"
     if verdict.interval is None:
-        low = name in METRICS and METRICS[name].lower_is_better
         value, bound = format_pair(verdict.value, verdict.bound)
-        return value, f"be at {'most' if low else 'least'} {bound}"
-    # The interval's end decides, not the value.
-    low_end, high_end = verdict.interval
-    high, bound = format_pair(high_end, verdict.bound)
-    told = f"{format_number(verdict.value)} ({format_number(low_end)} to {high})"
+        return value, f"be at {side} {bound}"
+    # An end of the interval decides, not the value.
+    low, high = map(format_number, verdict.interval)
+    if name in METRICS and not at_most:
+        low, bound = format_pair(verdict.interval[0], verdict.bound)
+    else:
+        high, bound = format_pair(verdict.interval[1], verdict.bound)
+    told = f"{format_number(verdict.value)} ({low} to {high})"
+    if name in METRICS:
+        return told, f"be at {side} {bound} with all of its interval"
     return told, f"reach {bound} with its interval"
 
 

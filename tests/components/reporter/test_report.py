@@ -84,6 +84,30 @@ def test_pushed_verdict_names_version_and_place() -> None:
     assert "Pushed as version 1700000001" in page().text
 
 
+def test_the_gate_says_what_decided() -> None:
+    gate = {
+        "auc": {"value": 0.95, "bound": 0.9, "passed": True, "interval": [0.91, 0.98]},
+        "recall": {"value": 0.93, "bound": 0.9, "passed": False, "interval": [0.89996, 0.95]},
+        "films": {"value": 1.0, "bound": 30.0, "passed": False},
+        "patients": {"value": 41.0, "bound": 30.0, "passed": True},
+    }
+    refused = metrics(gate=gate, pushed=False)
+    assert judge(content(metrics=refused)).reasons[:2] == [
+        "Sensitivity (recall) is 0.930 (0.89996 to 0.950); it must be at least 0.90000 with all of "
+        "its interval.",
+        "Number of test films of the smaller class is 1; it must be at least 30.",
+    ]
+    shown = page(metrics=refused)
+    assert shown.row("AUC", "0.950 (0.910 to 0.980)") == [
+        "be at least 0.900 with all of its interval",
+        "passed",
+    ]
+    assert shown.row("Number of test patients of the smaller class", "41") == [
+        "be at least 30",
+        "passed",
+    ]
+
+
 def test_gate_verdict_names_each_failed_bound_and_the_version_that_stays() -> None:
     gate = {
         "auc": {"value": 0.95, "bound": 0.9, "passed": True},
