@@ -94,7 +94,7 @@ setup(
         "pydicom>=3,<4",
         "python-gdcm>=3.0.24",
         "requests>=2.32",
-        "urllib3>=2",
+        "urllib3>=2.2",
         "grpcio>=1.60",
         # The embedded server. Its HTTP is h11's, which bounds the headers of a request.
         "starlette>=1",

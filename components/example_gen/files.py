@@ -15,8 +15,8 @@ from components.films.errors import FilmError
 from components.films.headers import check_bytes
 from components.shared.errors import InputError
 from components.shared.features import CLASSES
-from components.shared.files import has_controls
 from components.shared.limits import FilmLimits
+from components.shared.text import has_controls
 
 TRAIN_FOLDER, VAL_FOLDER, TEST_FOLDER = "train", "val", "test"
 _DICOM_EXTENSIONS = (".dcm", ".dicom")

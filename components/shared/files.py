@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from components.shared.errors import InputError
-
-# Control and format characters, and separators of lines and paragraphs.
-_CONTROLS = ("Cc", "Cf", "Zl", "Zp")
+from components.shared.text import visible
 
 
 def replace(path: Path, text: str) -> None:
@@ -52,19 +49,7 @@ def displayed(path: str | Path) -> str:
     bytes come as backslash, x and their hex, and so do characters that control a terminal or a
     table.
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    if not has_controls(text):
-        return text
-    return "".join(_escaped(one) if has_controls(one) else one for one in text)
-
-
-def has_controls(text: str) -> bool:
-    """Whether a text has characters that are not shown, but say how others are, or end a line."""
-    return any(unicodedata.category(one) in _CONTROLS for one in text)
-
-
-def _escaped(one: str) -> str:
-    return one.encode("unicode_escape").decode("ascii")
+    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.films.errors import FilmError
+from serving.client.answers import Answer
 from serving.client.films import load
-from serving.client.servers import Answer, Server
+from serving.client.servers import Server
 
 
 class Reading(NamedTuple):

@@ -74,23 +74,26 @@ def run(
         if model
         else connect(server or DEFAULT_SERVER, os.environ.get(TOKEN_VARIABLE), adults=adults)
     )
-    try:
-        readings = _read(Client(asked, concurrency), paths)
-    except ServerError as error:
-        raise InputError(str(error)) from error
+    readings, broken = _read(Client(asked, concurrency), paths)
+    if broken is not None and not any(reading.answer for reading in readings):
+        # What an earlier run wrote stays.
+        raise InputError(str(broken)) from broken
     # Before what is shown, whose reader may leave.
     if csv_file:
         _write(csv_file, as_csv(readings))
     if json_file:
         _write(json_file, as_json(readings))
     _show(readings)
+    if broken is not None:
+        raise InputError(str(broken)) from broken
     failed = [reading for reading in readings if reading.error]
     for reading in failed:
         print(f"cxr: {displayed(reading.path)} {reading.error}.", file=sys.stderr)
     return not failed
 
 
-def _read(client: Client, paths: Sequence[Path]) -> list[Reading]:
+def _read(client: Client, paths: Sequence[Path]) -> tuple[list[Reading], ServerError | None]:
+    """Returns a reading for each film, and why the server could not be used any more, if so."""
     console = Console(stderr=True)
     with Progress(
         console=console,
@@ -98,7 +101,14 @@ def _read(client: Client, paths: Sequence[Path]) -> list[Reading]:
         disable=len(paths) < _MANY or not console.is_terminal,
     ) as progress:
         task = progress.add_task("Reading films", total=len(paths))
-        return list(client.read_all(paths, lambda: progress.advance(task)))
+        readings = []
+        try:
+            for reading in client.read_all(paths, lambda: progress.advance(task)):
+                readings.append(reading)
+        except ServerError as error:
+            rest = paths[len(readings) :]
+            return readings + [Reading(path, None, "has no answer") for path in rest], error
+        return readings, None
 
 
 def _show(readings: Sequence[Reading]) -> None:

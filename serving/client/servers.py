@@ -3,11 +3,14 @@
 import base64
 import ipaddress
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
+import urllib3.exceptions
 import urllib3.util
 
 from components.films.errors import FilmError
@@ -22,7 +25,9 @@ from components.shared.features import (
     THRESHOLD,
 )
 from components.shared.limits import LIMITS_FILE, FilmLimits, limits_of
+from components.shared.text import visible
 from components.shared.versions import GRAPH_FILE, local_versions
+from serving.client.answers import Answer, answer_of
 from serving.client.errors import ServerError
 from serving.refusals import reason_of
 
@@ -33,15 +38,10 @@ _RETRIES = 4
 _BACKOFF_S = 0.5
 # Busy, or behind a proxy whose server is away. A film may be asked for again: it changes nothing.
 _RETRIED = (429, 502, 503, 504)
-
-
-class Answer(NamedTuple):
-    """What the model says of one film."""
-
-    probability: float
-    threshold: float
-    label: str
-    model_version: str
+_OUTPUTS = (PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION)
+# Of an answer for one film, which is a few hundred bytes, and of what is shown of an error.
+_LONGEST, _PART = 2**20, 2**16
+_SHOWN = 300
 
 
 class Server(Protocol):
@@ -75,6 +75,8 @@ class RestServer:
         self._session = requests.Session()
         # What is meant for this machine goes to no proxy that the environment names.
         self._session.trust_env = not _is_loopback(parts.hostname)
+        # What comes packed may be a thousand times as large.
+        self._session.headers["Accept-Encoding"] = "identity"
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
         retries = urllib3.util.Retry(
@@ -83,6 +85,7 @@ class RestServer:
             status_forcelist=_RETRIED,
             allowed_methods=None,
             raise_on_status=False,
+            respect_retry_after_header=False,
         )
         adapter = requests.adapters.HTTPAdapter(max_retries=retries, pool_maxsize=64)
         self._session.mount(f"{parts.scheme}://", adapter)
@@ -92,25 +95,46 @@ class RestServer:
         row = {IMAGE_BYTES: {"b64": base64.b64encode(film).decode()}}
         body = {"signature_name": SIGNATURE_BYTES, "instances": [row]}
         try:
-            response = self._session.post(self._url, json=body, timeout=self._timeout_s)
-        except requests.RequestException as error:
+            status, content = self._post(body)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise ServerError(
                 f"{self._url} does not answer ({_innermost(error)}): is the server up?"
             ) from error
-        if response.status_code in (400, 413):
-            raise FilmError(f"was refused by the server: {_error(response)}")
-        if response.status_code != 200:
-            raise ServerError(f"{self._url} answers {response.status_code}: {_error(response)}.")
+        if status in (400, 413):
+            raise FilmError(f"was refused by the server: {_error(content)}")
+        if status != 200:
+            raise ServerError(f"{self._url} answers {status}: {_error(content)}.")
         try:
-            (found,) = response.json()["predictions"]
-            return Answer(
-                float(found[PROBABILITY]),
-                float(found[THRESHOLD]),
-                str(found[LABEL_NAME]),
-                str(found[MODEL_VERSION]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
+            (found,) = json.loads(content)["predictions"]
+            values = [found[name] for name in _OUTPUTS]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ServerError(f"{self._url} answers otherwise than this model does.") from error
+        return _checked(*values)
+
+    def _post(self, body: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Returns the status and the body of the answer, which is bounded in length and time."""
+        until = time.monotonic() + self._timeout_s
+        with self._session.post(
+            self._url, json=body, timeout=self._timeout_s, stream=True, allow_redirects=False
+        ) as response:
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise ServerError(f"{self._url} answers packed, which it was not asked for.")
+            content = b""
+            while part := response.raw.read1(_PART, decode_content=False):
+                content += part
+                if len(content) > _LONGEST:
+                    raise ServerError(f"{self._url} answers with more than {_LONGEST} bytes.")
+                if time.monotonic() > until:
+                    raise ServerError(f"{self._url} does not end its answer.")
+            return response.status_code, content
+
+
+def _checked(*values: Any) -> Answer:
+    """Returns the answer of these outputs, see `_OUTPUTS`."""
+    try:
+        return answer_of(*values)
+    except ValueError as error:
+        raise FilmError(f"has no usable answer: {error}") from error
 
 
 def _is_loopback(host: str | None) -> bool:
@@ -126,13 +150,17 @@ def _innermost(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _error(response: requests.Response) -> str:
-    """Returns the message in the form of TensorFlow Serving's errors, on one line, short."""
+def _error(content: bytes) -> str:
+    """Returns the message in the form of TensorFlow Serving's errors, short."""
     try:
-        text = str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        text = response.text or response.reason
-    return " ".join(text.split())[:300]
+        text = str(json.loads(content)["error"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text = content[: 4 * _SHOWN].decode("utf-8", "replace")
+    return _short(text) or "nothing"
+
+
+def _short(text: str) -> str:
+    return visible(" ".join(text.split())[:_SHOWN])
 
 
 class GrpcServer:
@@ -180,15 +208,29 @@ class GrpcServer:
                 request, timeout=self._timeout_s, metadata=self._metadata
             ).outputs
         except grpc.RpcError as error:
-            details = " ".join(str(error.details()).split())[:300]
+            details = _short(str(error.details()))
             if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
                 raise FilmError(f"was refused by the server: {details}") from error
             raise ServerError(f"{self._url} answers {error.code().name}: {details}.") from error
-        probability, threshold, label, version = (
-            tf.make_ndarray(found[name])[0]
-            for name in (PROBABILITY, THRESHOLD, LABEL_NAME, MODEL_VERSION)
-        )
-        return Answer(float(probability), float(threshold), label.decode(), version.decode())
+        try:
+            values = [_only(found[name]) for name in _OUTPUTS]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ServerError(f"{self._url} answers otherwise than this model does.") from error
+        return _checked(*values)
+
+
+def _only(tensor: Any) -> Any:
+    """Returns the value of a tensor of one row.
+
+    Raises:
+        ValueError: it has another shape, as which it may be far larger than the message.
+    """
+    import tensorflow as tf
+
+    if [dimension.size for dimension in tensor.tensor_shape.dim] != [1]:
+        raise ValueError("not one row")
+    value = tf.make_ndarray(tensor)[0]
+    return value.decode() if isinstance(value, bytes) else value.item()
 
 
 def _version_folder(folder: Path) -> Path:
@@ -232,7 +274,7 @@ class LocalModel:
         except tf.errors.InvalidArgumentError as error:
             reason = reason_of(error.message)
             raise FilmError(f"was refused by the model: {reason}") from error
-        return Answer(
+        return _checked(
             float(found[PROBABILITY][0]),
             float(found[THRESHOLD][0]),
             found[LABEL_NAME][0].numpy().decode(),

@@ -1,11 +1,15 @@
 """The client against servers written from TensorFlow Serving's documentation."""
 
 import base64
+import contextlib
 import csv
+import gzip
 import json
+import math
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,7 +63,7 @@ def answer(film: bytes) -> dict[str, Any]:
 class Rest(BaseHTTPRequestHandler):
     """POST /v1/models/NAME:predict in the row format; `refusals` are answered first."""
 
-    refusals: list[tuple[int, bytes]] = []
+    refusals: list[tuple[int, bytes, dict[str, str]]] = []
     seen: list[tuple[str, str | None]] = []
 
     def do_POST(self) -> None:
@@ -77,9 +81,10 @@ class Rest(BaseHTTPRequestHandler):
         except ValueError as error:
             self.reply(400, json.dumps({"error": str(error)}).encode())
 
-    def reply(self, status: int, body: bytes) -> None:
+    def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -174,13 +179,17 @@ def test_another_model_and_version_by_its_path(rest: str) -> None:
 
 
 def test_a_busy_server_is_asked_again(rest: str) -> None:
-    Rest.refusals = [(503, b""), (429, b""), (502, b"")]
+    Rest.refusals = [
+        (503, b"", {"Retry-After": "86400"}),
+        (429, b"", {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}),
+        (502, b"", {}),
+    ]
     assert servers.connect(rest).ask(png(255)).probability == 1.0
     assert len(Rest.seen) == 4
 
 
 def test_a_server_that_stays_busy_is_an_error(rest: str) -> None:
-    Rest.refusals = [(503, b'{"error": "too busy"}')] * 9
+    Rest.refusals = [(503, b'{"error": "too busy"}', {})] * 9
     with pytest.raises(ServerError, match="503: too busy"):
         servers.connect(rest).ask(png(255))
     assert len(Rest.seen) == 5
@@ -198,10 +207,126 @@ def test_a_server_that_stays_busy_is_an_error(rest: str) -> None:
 def test_what_no_retry_mends_is_asked_once(
     rest: str, status: int, body: bytes, reason: str
 ) -> None:
-    Rest.refusals = [(status, body)]
+    Rest.refusals = [(status, body, {})]
     with pytest.raises(ServerError, match=reason):
         servers.connect(rest).ask(png(255))
     assert len(Rest.seen) == 1
+
+
+GOOD = {"probability": 0.9, "threshold": 0.5, "label": "PNEUMONIA", "model_version": "1"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"probability": math.nan}, "its probability is nan, not a number from 0 to 1"),
+        ({"probability": math.inf}, "its probability is inf"),
+        ({"probability": 7.0}, "its probability is 7.0"),
+        ({"probability": -3}, "its probability is -3"),
+        ({"probability": True}, "its probability is True"),
+        ({"probability": "0.9"}, "its probability is '0.9'"),
+        ({"probability": [0.9]}, r"its probability is \[0.9\]"),
+        ({"probability": 10**400}, r"its probability is 1000\d+\.\.\."),
+        ({"threshold": None}, "its threshold is None"),
+        ({"label": "NORMAL"}, "its label is 'NORMAL', and PNEUMONIA at probability 0.9"),
+        ({"probability": 0.1}, "its label is 'PNEUMONIA', and NORMAL at"),
+        ({"label": '=HYPERLINK("http://evil")'}, "its label is '=HYPERLINK"),
+        ({"label": None}, "its label is None"),
+        ({"model_version": {"a": 1}}, "its version is {'a': 1}"),
+        ({"model_version": "1\x1b[2J"}, "its version is '1"),
+    ],
+)
+def test_an_answer_that_is_none_fails_its_film(
+    rest: str, changes: dict[str, Any], reason: str
+) -> None:
+    body = json.dumps({"predictions": [{**GOOD, **changes}]}).encode()
+    Rest.refusals = [(200, body, {})]
+    with pytest.raises(FilmError, match=f"^has no usable answer: {reason}") as caught:
+        servers.connect(rest).ask(png(255))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b'{"predictions": {"a": 1}}',
+        b'{"predictions": []}',
+        json.dumps({"predictions": [GOOD, GOOD]}).encode(),
+        b'{"predictions":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b'{"predictions": [{"probability": ' + b"9" * 100_000 + b"}]}",
+        b"\xff\xfe",
+    ],
+    ids=["null", "columns", "none", "two", "deep", "long", "no text"],
+)
+def test_what_is_no_answer_to_the_question_ends_it(rest: str, body: bytes) -> None:
+    Rest.refusals = [(200, body, {})]
+    with pytest.raises(ServerError, match="answers otherwise than this model does"):
+        servers.connect(rest).ask(png(255))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "reason"),
+    [
+        (302, b"", {"Location": "http://127.0.0.1:1/"}, "answers 302: nothing"),
+        (307, b"", {"Location": "/v1/models/pneumonia:predict"}, "answers 307: nothing"),
+        (200, gzip.compress(bytes(2**24)), {"Content-Encoding": "gzip"}, "answers packed"),
+        (200, b" " * (2**20 + 1), {}, "answers with more than 1048576 bytes"),
+        (500, b"x" * 10_000, {}, "answers 500: x{300}"),
+        (500, b'{"error": "\\u001b[31mEVIL\\u202e"}', {}, r"answers 500: \\x1b\[31mEVIL\\u202e"),
+    ],
+)
+def test_a_server_is_not_followed_nor_held_by(
+    rest: str, status: int, body: bytes, headers: dict[str, str], reason: str
+) -> None:
+    Rest.refusals = [(status, body, headers)]
+    with pytest.raises(ServerError, match=f"{reason}"):
+        servers.connect(rest).ask(png(255))
+    assert len(Rest.seen) == 1
+
+
+def test_an_answer_that_does_not_end_is_not_waited_for(
+    rest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickle(self: Rest, *ignored: object) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.1)
+
+    monkeypatch.setattr(Rest, "reply", trickle)
+    started = time.monotonic()
+    with pytest.raises(ServerError, match="does not end its answer"):
+        servers.connect(rest, timeout_s=0.5).ask(png(255))
+    assert time.monotonic() - started < 5.0
+
+
+def test_what_was_answered_before_is_written(
+    rest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path in paths:
+        path.write_bytes(png(204))
+    answers = tmp_path / "answers.csv"
+    good = json.dumps({"predictions": [GOOD]}).encode()
+    Rest.refusals = [(401, b"expired", {}), (200, good, {})]
+    films = ["predict", *map(str, paths), "--server", rest, "--concurrency", "1"]
+    assert main([*films, "--csv", str(answers)]) == 2
+    assert "answers 401: expired" in capsys.readouterr().err
+    with answers.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == ["PNEUMONIA", "", "", ""]
+    assert [row["error"] for row in rows] == ["", *["has no answer"] * 3]
+    # Where there is no answer at all, what is there stays.
+    Rest.refusals = [(401, b"expired", {})]
+    before = answers.read_text()
+    assert main([*films, "--csv", str(answers)]) == 2
+    assert answers.read_text() == before
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "grpc://127.0.0.1:1"])

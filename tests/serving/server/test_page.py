@@ -23,9 +23,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from serving.client.answers import Answer
 from serving.client.client import Reading
 from serving.client.command import as_csv
-from serving.client.servers import Answer
 from support.films import encode, tiny_film
 from support.page_server import (
     BROKEN,
