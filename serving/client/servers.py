@@ -81,6 +81,7 @@ class RestServer:
             self._session.headers["Authorization"] = f"Bearer {token}"
         retries = urllib3.util.Retry(
             total=_RETRIES,
+            read=1,  # each waits for as long as an answer may take
             backoff_factor=_BACKOFF_S,
             status_forcelist=_RETRIED,
             allowed_methods=None,
