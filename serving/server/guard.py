@@ -127,15 +127,35 @@ class Guard:
             )
 
     def _check(self, request: Request) -> None:
-        """Raises RequestError for a foreign host or a missing token."""
+        """Raises RequestError for a foreign host or page, two lengths, or a missing token."""
         host = request.headers.get("host", "").rpartition("@")[2]
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
         if self._hosts is not None and name.lower() not in self._hosts:
             # A page of elsewhere whose name was made to mean this machine.
             raise RequestError(Refusal.WRONG_HOST, "This server goes by another name.")
+        if _is_of_another_page(request):
+            raise RequestError(Refusal.FOREIGN, "This server answers no page but its own.")
+        if {"content-length", "transfer-encoding"} <= set(request.headers.keys()):
+            # What stands between may go by the other one, and take the rest for a request.
+            raise invalid("The request has both Content-Length and Transfer-Encoding.")
         # Not the URL's: that begins with the header Host, which may hold anything.
         if request.scope["path"] not in OPEN:
             self._service.check_token(request.headers.get("authorization"))
+
+
+def _is_of_another_page(request: Request) -> bool:
+    """Whether a browser asks for a page of another site, which may have it ask for anything.
+
+    To follow a link to this server is no such request.
+    """
+    headers = request.headers
+    site = headers.get("sec-fetch-site")
+    if site is None:  # not a browser, an old one, or no secure address
+        origin = headers.get("origin")
+        return origin is not None and origin.rpartition("/")[2] != headers.get("host")
+    if site in ("same-origin", "none"):
+        return False
+    return request.method != "GET" or headers.get("sec-fetch-mode") != "navigate"
 
 
 class _Exchange:

@@ -19,7 +19,15 @@ async def _all_at_once() -> Any:
     return {"type": "http.request", "body": b""}
 
 
-def status(folder: Path, path: str, host: bytes, receive: Any = _all_at_once) -> int:
+def status(
+    folder: Path,
+    path: str,
+    host: bytes,
+    receive: Any = _all_at_once,
+    *,
+    method: str = "GET",
+    **headers: str,
+) -> int:
     """Asks for a path without the token; 200 says that the request came through."""
     sent: list[Any] = []
 
@@ -31,13 +39,16 @@ def status(folder: Path, path: str, host: bytes, receive: Any = _all_at_once) ->
 
     scope = {
         "type": "http",
-        "method": "GET",
+        "method": method,
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"host", host)],
+        "headers": [
+            (b"host", host),
+            *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()),
+        ],
         "server": ("10.0.0.1", 8501),
     }
     guarded = Guard(app, Service(folder, "open-sesame", Limits()), None)
@@ -57,6 +68,35 @@ def test_open_paths(tmp_path: Path, path: str) -> None:
 )
 def test_nothing_else_is_open_whatever_the_host(tmp_path: Path, path: str, host: bytes) -> None:
     assert status(tmp_path, path, host) == 401
+
+
+FOREIGN = [
+    ("GET", {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"}, 403),
+    ("GET", {"sec_fetch_site": "same-site", "sec_fetch_mode": "cors"}, 403),
+    ("POST", {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}, 403),
+    ("POST", {"origin": "https://evil.example"}, 403),
+    ("POST", {"origin": "null"}, 403),
+    ("POST", {"origin": "http://127.0.0.1:9999"}, 403),
+    ("GET", {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}, 200),
+    ("POST", {"sec_fetch_site": "same-origin", "origin": "https://outside.example"}, 200),
+    ("POST", {"sec_fetch_site": "none"}, 200),
+    ("POST", {"origin": "http://127.0.0.1:8501"}, 200),
+    ("POST", {}, 200),
+]
+
+
+@pytest.mark.parametrize(("method", "headers", "expected"), FOREIGN)
+def test_no_page_but_its_own_is_answered(
+    tmp_path: Path, method: str, headers: dict[str, str], expected: int
+) -> None:
+    assert status(tmp_path, "/", b"127.0.0.1:8501", method=method, **headers) == expected
+
+
+def test_two_lengths_of_a_body_are_refused(tmp_path: Path) -> None:
+    lengths = {"content_length": "4", "transfer_encoding": "chunked"}
+    assert status(tmp_path, "/", b"x", method="POST", **lengths) == 400
+    for name, value in lengths.items():
+        assert status(tmp_path, "/", b"x", method="POST", **{name: value}) == 200
 
 
 def test_the_rest_of_a_refused_request_is_waited_for_only_so_long(
