@@ -2,7 +2,7 @@
 
 import cv2
 
-from components.films import dicom
+from components.films import apart, dicom
 from components.films.errors import FilmError
 from components.films.headers import check_bytes, check_film
 from components.films.orientation import UPRIGHT, orientation
@@ -27,7 +27,7 @@ def plain(data: bytes, limits: FilmLimits) -> bytes:
     """
     check_bytes(len(data), limits)
     if dicom.is_dicom(data):
-        return dicom.to_png(data, limits)
+        return apart.to_png(data, limits)
     if not data.startswith(_STARTS):
         raise FilmError("is neither JPEG, PNG nor DICOM")
     stripped = check_film(data, limits)

@@ -22,9 +22,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from components.shared.errors import InputError
 from serving.server import grpc_service
 from serving.server.backends import Address
+from serving.server.decoder import Decoder
 from serving.server.errors import Refusal, RequestError
 from serving.server.guard import Guard, error_response
-from serving.server.isolation import Decoder
 from serving.server.limits import Limits
 from serving.server.pages import Pages
 from serving.server.readings import Readings

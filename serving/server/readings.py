@@ -22,8 +22,8 @@ from components.shared.features import (
     THRESHOLD,
 )
 from components.shared.limits import FilmLimits
+from serving.server.decoder import Decoder
 from serving.server.guard import read_body
-from serving.server.isolation import Decoder
 from serving.server.service import Served, Service
 from serving.server.tensors import invalid
 from serving.server.versions import Held

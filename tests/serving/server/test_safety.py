@@ -6,7 +6,6 @@ import io
 import json
 import socket
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -15,22 +14,16 @@ from typing import Any
 
 import grpc
 import numpy as np
-import pydicom
 import pytest
 import requests
 import tensorflow as tf
 from PIL import Image
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
-from serving.server import application, isolation
+from serving.server import application
 from serving.server.limits import Limits
-from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom, saved
-from support.films import TINY
+from support.dicom_files import EIGHT, IDENTIFIER, NAME, dicom
 from support.served_model import Address, jpeg, png, save, serving, wait_until
 from support.written_examples import example_of
 
@@ -360,54 +353,3 @@ def test_nothing_of_a_film_or_a_patient_is_said_or_kept(
         assert IDENTIFIER not in text
         assert "SECRETFILM" not in text
     assert sorted(served_folder.rglob("*")) == before
-
-
-class TestIsolation:
-    """A decoder that dies, hangs or takes all memory takes its own process only."""
-
-    @pytest.fixture(autouse=True)
-    def _decoders(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        # What is named here is looked up in the process that decodes.
-        monkeypatch.setattr(isolation, "_work", misbehaving)
-
-    @pytest.mark.parametrize(
-        ("film", "reason"),
-        [
-            (b"dies", "its pixels cannot be decoded"),
-            (b"raises", "its pixels cannot be decoded"),
-            (b"hangs", "cannot be decoded within 3 s"),
-        ],
-    )
-    def test_it_is_a_film_error(self, film: bytes, reason: str) -> None:
-        with pytest.raises(FilmError, match=reason):
-            isolation._isolated(film, TINY, 3.0)
-
-
-def misbehaving(connection: Any, data: bytes, limits: FilmLimits, memory: int) -> None:
-    import os
-
-    if data == b"dies":
-        os.abort()
-    if data == b"hangs":
-        threading.Event().wait()
-    raise MemoryError
-
-
-def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deflated DICOM file of 2 MB, and of 2 GB when it is read."""
-    monkeypatch.setattr(isolation, "_BYTES", 3 * 2**29)
-    dataset = pydicom.dcmread(io.BytesIO(dicom(EIGHT)))
-    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    small = saved(dataset)
-    assert isolation._isolated(small, TINY).startswith(b"\x89PNG")
-    header = DicomBytesIO()
-    write_file_meta_info(header, dataset.file_meta)
-    start = 132 + len(header.getvalue())
-    body = zlib.compressobj(9, zlib.DEFLATED, -15)
-    content = zlib.decompress(small[start:], -15)
-    element = struct.pack("<HH2sHI", 0x7FE1, 0x0010, b"OB", 0, 2**31 - 2)
-    packed = body.compress(content + element) + body.flush(zlib.Z_FULL_FLUSH)
-    zeros = body.compress(bytes(2**24)) + body.flush(zlib.Z_FULL_FLUSH)
-    # Not for want of time.
-    with pytest.raises(FilmError, match="is no readable DICOM file"):
-        isolation._isolated(small[:start] + packed + 128 * zeros + body.flush(), TINY)

@@ -1,0 +1,95 @@
+"""What crashes, hangs or fills the memory while DICOM is decoded does so in its own process."""
+
+import io
+import os
+import struct
+import threading
+import zlib
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from components.films import apart, dicom
+from components.films.errors import FilmError, NotMeantError
+from components.films.reader import plain
+from components.shared.limits import FilmLimits
+from support import dicom_files
+from support.dicom_files import EIGHT, saved
+from support.films import TINY
+from support.forms import forms
+
+
+def test_it_answers_as_the_decoder_does() -> None:
+    film = dicom_files.dicom(EIGHT)
+    assert apart.to_png(film, TINY) == dicom.to_png(film, TINY)
+    for bad in (b"", film[:200], dicom_files.dicom(EIGHT, BitsStored=99)):
+        with pytest.raises(FilmError) as expected:
+            dicom.to_png(bad, TINY)
+        with pytest.raises(FilmError) as caught:
+            apart.to_png(bad, TINY)
+        assert str(caught.value) == str(expected.value)
+        assert not isinstance(caught.value, NotMeantError)
+    with pytest.raises(NotMeantError, match="is of an adult") as caught:
+        apart.to_png(dicom_files.dicom(EIGHT, PatientAge="070Y"), TINY)
+    assert caught.value.kind == "of an adult"
+
+
+def test_a_stream_that_ends_the_decoders_process() -> None:
+    film = bytearray(forms()["jpeg.dcm"])
+    # The version of JFIF: GDCM throws where nothing can catch.
+    film[film.index(b"JFIF\0") + 5] = 0
+    with pytest.raises(FilmError, match="^its pixels cannot be decoded$"):
+        plain(bytes(film), FilmLimits())
+
+
+class TestIsolation:
+    """A decoder that dies, hangs or takes all memory takes its own process only."""
+
+    @pytest.fixture(autouse=True)
+    def _decoders(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # What is named here is looked up in the process that decodes.
+        monkeypatch.setattr(apart, "_work", misbehaving)
+
+    @pytest.mark.parametrize(
+        ("film", "reason"),
+        [
+            (b"dies", "its pixels cannot be decoded"),
+            (b"raises", "its pixels cannot be decoded"),
+            (b"hangs", "cannot be decoded within 3 s"),
+        ],
+    )
+    def test_it_is_a_film_error(self, film: bytes, reason: str) -> None:
+        with pytest.raises(FilmError, match=reason):
+            apart.to_png(film, TINY, 3.0)
+
+
+def misbehaving(connection: Any, data: bytes, limits: FilmLimits, memory: int) -> None:
+    if data == b"dies":
+        os.abort()
+    if data == b"hangs":
+        threading.Event().wait()
+    raise MemoryError
+
+
+def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deflated DICOM file of 2 MB, and of 2 GB when it is read."""
+    monkeypatch.setattr(apart, "_BYTES", 3 * 2**29)
+    dataset = pydicom.dcmread(io.BytesIO(dicom_files.dicom(EIGHT)))
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    small = saved(dataset)
+    assert apart.to_png(small, TINY).startswith(b"\x89PNG")
+    header = DicomBytesIO()
+    write_file_meta_info(header, dataset.file_meta)
+    start = 132 + len(header.getvalue())
+    body = zlib.compressobj(9, zlib.DEFLATED, -15)
+    content = zlib.decompress(small[start:], -15)
+    element = struct.pack("<HH2sHI", 0x7FE1, 0x0010, b"OB", 0, 2**31 - 2)
+    packed = body.compress(content + element) + body.flush(zlib.Z_FULL_FLUSH)
+    zeros = body.compress(bytes(2**24)) + body.flush(zlib.Z_FULL_FLUSH)
+    # Not for want of time.
+    with pytest.raises(FilmError, match="is no readable DICOM file"):
+        apart.to_png(small[:start] + packed + 128 * zeros + body.flush(), TINY)
