@@ -42,7 +42,7 @@ def test_a_stream_that_ends_the_decoders_process() -> None:
     film = bytearray(forms()["jpeg.dcm"])
     # The version of JFIF: GDCM throws where nothing can catch.
     film[film.index(b"JFIF\0") + 5] = 0
-    with pytest.raises(FilmError, match="^its pixels cannot be decoded$"):
+    with pytest.raises(FilmError, match=r"^its pixels cannot be decoded$"):
         plain(bytes(film), FilmLimits())
 
 
