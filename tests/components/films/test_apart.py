@@ -2,9 +2,13 @@
 
 import io
 import os
+import signal
 import struct
 import threading
+import time
 import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pydicom
@@ -46,12 +50,35 @@ def test_a_stream_that_ends_the_decoders_process() -> None:
         plain(bytes(film), FilmLimits())
 
 
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No reader is there yet, and none stays."""
+    idle = apart._Idle()
+    monkeypatch.setattr(apart, "_idle", idle)
+    yield
+    for reader in idle._readers:
+        reader.close()
+
+
+def misbehaving(connection: Any, memory: int) -> None:
+    """Stands in for `_work`; what is named here is looked up in the process that decodes."""
+    while True:
+        limits, data = connection.recv_bytes(), connection.recv_bytes()
+        if data == b"dies":
+            os.abort()
+        if data == b"hangs":
+            threading.Event().wait()
+        if data == b"raises":
+            raise MemoryError
+        connection.send_bytes(b"f" + str(os.getpid()).encode() + limits[:0])
+
+
+@pytest.mark.usefixtures("fresh")
 class TestIsolation:
     """A decoder that dies, hangs or takes all memory takes its own process only."""
 
     @pytest.fixture(autouse=True)
     def _decoders(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        # What is named here is looked up in the process that decodes.
         monkeypatch.setattr(apart, "_work", misbehaving)
 
     @pytest.mark.parametrize(
@@ -62,19 +89,42 @@ class TestIsolation:
             (b"hangs", "cannot be decoded within 3 s"),
         ],
     )
-    def test_it_is_a_film_error(self, film: bytes, reason: str) -> None:
+    def test_it_is_a_film_error_and_the_next_film_is_read(self, film: bytes, reason: str) -> None:
         with pytest.raises(FilmError, match=reason):
             apart.to_png(film, TINY, 3.0)
+        assert int(apart.to_png(b"film", TINY)) != os.getpid()
+
+    def test_one_process_reads_many_films(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = apart.to_png(b"film", TINY)
+        assert {apart.to_png(b"film", TINY) for _ in range(5)} == {first}
+        # One that has died meanwhile harms no film, and one is not used for ever.
+        os.kill(int(first), signal.SIGKILL)
+        wait_until(lambda: not apart._idle._readers[0].usable)
+        monkeypatch.setattr(apart, "_FILMS", 3)
+        seen = [apart.to_png(b"film", TINY) for _ in range(6)]
+        assert first not in seen
+        assert [seen.count(process) for process in dict.fromkeys(seen)] == [3, 3]
+
+    def test_films_at_a_time_have_a_process_each(self) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(lambda _: apart.to_png(b"film", TINY), range(40)))
+        assert len(set(seen)) <= 4
+        assert len(apart._idle._readers) == len(set(seen))
+
+    def test_a_fork_leaves_its_parents_processes_alone(self) -> None:
+        mine = apart.to_png(b"film", TINY)
+        apart._idle._process -= 1
+        assert apart.to_png(b"film", TINY) != mine
 
 
-def misbehaving(connection: Any, data: bytes, limits: FilmLimits, memory: int) -> None:
-    if data == b"dies":
-        os.abort()
-    if data == b"hangs":
-        threading.Event().wait()
-    raise MemoryError
+def wait_until(done: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
+@pytest.mark.usefixtures("fresh")
 def test_a_file_that_unpacks_to_more_than_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deflated DICOM file of 2 MB, and of 2 GB when it is read."""
     monkeypatch.setattr(apart, "_BYTES", 3 * 2**29)
