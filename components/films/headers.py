@@ -1,6 +1,7 @@
 """What a JPEG or PNG says of itself, before any pixel is decoded."""
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -88,4 +89,6 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 
 def first_line(error: Exception) -> str:
     """Returns what a library says of a broken file, in short."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+    # TensorFlow says at which node first.
+    said = re.sub(r"^\{\{.*?\}\} *", "", str(error))
+    return (said.splitlines() or [type(error).__name__])[0][:120]

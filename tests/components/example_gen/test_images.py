@@ -150,7 +150,7 @@ def test_what_the_served_model_cannot_decode_is_bad(
     kind: str, decoder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise tf.errors.InvalidArgumentError(None, None, "Invalid data\nat a node")
+        raise tf.errors.InvalidArgumentError(None, None, "{{node Decode}} Invalid data\n[Op]")
 
     monkeypatch.setattr(tf.io, decoder, refuse)
     with pytest.raises(FilmError, match=r"^cannot be decoded by TensorFlow \(Invalid data\)$"):
