@@ -15,6 +15,8 @@ _MARKER = re.compile(rb"\xff(?![\x00\xd0-\xd7\xff])")
 # What may follow a scan: tables, the number of lines, the next scan, the end, and what says
 # something. Any other, and the data is broken where it stands (ITU-T T.81, B.2).
 _AFTER_SCAN = (0xC4, 0xCC, *range(0xD9, 0xDE), *range(_APP0, _APP15 + 1), _COMMENT)
+_AFTER_LAST = (0xD9, 0xDC)
+_SEQUENTIAL = (0xC0, 0xC1)
 _JFIF = b"JFIF\0"
 # All that a decoder needs (PNG, 3rd edition, 11.2 and 11.3.1).
 _KEPT_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -56,6 +58,7 @@ def _bare_png(data: bytes) -> bytes | None:
 
 def _bare_jpeg(data: bytes) -> bytes | None:
     parts, at = [_JPEG], 2
+    components = 0  # of a sequential frame, which may be all in one scan
     for _ in range(MOST_PARTS):
         if data[at] != 0xFF:
             return None
@@ -67,9 +70,14 @@ def _bare_jpeg(data: bytes) -> bytes | None:
             return b"".join((*parts, b"\xff\xd9"))
         (length,) = struct.unpack_from(">H", data, at + 2)
         end = at + 2 + length
+        if marker in _SEQUENTIAL:
+            components = data[at + 9]
         if marker == _START_OF_SCAN:
+            last = data[at + 4] == components
             after = _MARKER.search(data, end)
-            if after is None or data[after.start() + 1] not in _AFTER_SCAN:
+            if after is None or data[after.start() + 1] not in (
+                _AFTER_LAST if last else _AFTER_SCAN
+            ):
                 return None
             end = after.start()
         if not _tells(marker, data[at + 4 : end]):

@@ -118,6 +118,19 @@ def test_the_length_of_a_scan_costs_next_to_nothing() -> None:
     assert time.perf_counter() - start < 3.0
 
 
+def test_nothing_stands_between_the_only_scan_and_the_end() -> None:
+    plain = encode(FILM)
+    with pytest.raises(FilmError, match="do not follow one another"):
+        bare(plain[:-2] + segment(0xFE, NAME) + plain[-2:])
+    # A second start of scan, after which OpenCV goes on with whatever comes.
+    start, middle = plain.index(b"\xff\xda"), len(plain) - 100
+    again = plain[start : start + 10]
+    with pytest.raises(FilmError, match="do not follow one another"):
+        bare(plain[:middle] + again + plain[middle:])
+    lines = segment(0xDC, struct.pack(">H", FILM.shape[0]))
+    assert bare(plain[:-2] + lines + plain[-2:]) == plain[:-2] + lines + plain[-2:]
+
+
 @pytest.mark.parametrize("marker", [0x01, 0x79, 0xC0, 0xD8, 0xDC, 0xE1, 0xF0, 0xFE])
 def test_a_scan_that_breaks_off_is_no_picture(marker: int) -> None:
     plain = encode(FILM)
