@@ -76,7 +76,9 @@ class _Reader:
         """Returns how it answers; after an error it is of no more use."""
         self._left -= 1
         try:
-            self._connection.send_bytes(limits.model_dump_json().encode())
+            # Settings that have more than limits may be given, too.
+            said = limits.model_dump_json(include=set(FilmLimits.model_fields))
+            self._connection.send_bytes(said.encode())
             self._connection.send_bytes(data)
             if not self._connection.poll(seconds):
                 raise FilmError(f"its pixels cannot be decoded within {seconds:g} s")

@@ -42,6 +42,18 @@ def test_it_answers_as_the_decoder_does() -> None:
     assert caught.value.kind == "of an adult"
 
 
+class MoreThanLimits(FilmLimits):
+    seed: int = 1
+
+
+def test_it_reads_by_the_limits_that_it_is_given() -> None:
+    film = dicom_files.dicom(EIGHT)
+    for limits in (TINY.changed(max_pixels=6), MoreThanLimits(**TINY.model_dump())):
+        assert apart.to_png(film, limits) == dicom.to_png(film, TINY)
+    with pytest.raises(FilmError, match="has 3 x 2 pixels; at most 5 are read"):
+        apart.to_png(film, TINY.changed(max_pixels=5))
+
+
 def test_a_stream_that_ends_the_decoders_process() -> None:
     film = bytearray(forms()["jpeg.dcm"])
     # The version of JFIF: GDCM throws where nothing can catch.
