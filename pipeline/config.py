@@ -16,6 +16,7 @@ from components.example_validator.settings import Settings as ExampleValidatorSe
 from components.pusher.settings import Settings as PusherSettings
 from components.shared.errors import InputError
 from components.shared.section import Section
+from components.shared.text import shortened
 from components.trainer.settings import NAMED_WEIGHTS
 from components.trainer.settings import Settings as TrainerSettings
 from components.transform.settings import Settings as TransformSettings
@@ -178,9 +179,7 @@ def _explain(error: ValidationError) -> str:
     """Returns one sentence for the first error: key, value, what is allowed."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"] if not _is_union_branch(part)]
-    key, given = ".".join(path), repr(first["input"])
-    if len(given) > _SHOWN:
-        given = f"{given[:_SHOWN]}..."
+    key, given = ".".join(path), shortened(repr(first["input"]), _SHOWN)
     if first["type"] == "extra_forbidden":
         allowed = _keys_of(path[:-1])
         near = difflib.get_close_matches(path[-1], allowed, 1)

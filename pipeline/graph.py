@@ -16,7 +16,6 @@ from components.pusher.component import WholeVersionPusher
 from components.reporter.component import Reporter
 from components.serving_check.component import ServingCheck
 from components.shared.features import EVAL, TRAIN
-from components.shared.limits import FilmLimits
 from components.shared.nodes import EXAMPLE_VALIDATOR, PUSHER, SCHEMA_GEN, TRAINER, TRANSFORM
 from components.shared.run_folder import PATIENT_KEY_FILE
 from components.trainer.component import BackboneTrainer
@@ -69,7 +68,10 @@ def create_pipeline(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         preprocessing_fn=PREPROCESSING_FN,
-        custom_config={**config.transform.model_dump(), "limits": film_limits(config).model_dump()},
+        custom_config={
+            **config.transform.model_dump(),
+            "limits": config.example_gen.alone().model_dump(),
+        },
         # What the Trainer reads; the evaluator takes test as it came.
         splits_config=transform_pb2.SplitsConfig(analyze=[TRAIN], transform=[TRAIN, EVAL]),
         # Statistics of PNG bytes tell nothing.
@@ -146,13 +148,8 @@ def example_gen_settings(config: Config, key_file: str | None = None) -> Example
 def evaluator_settings(config: Config) -> EvaluatorSettings:
     """Returns the settings of YoudenEvaluator."""
     return EvaluatorSettings(
-        **config.evaluator.model_dump(), seed=config.seed, limits=film_limits(config)
+        **config.evaluator.model_dump(), seed=config.seed, limits=config.example_gen.alone()
     )
-
-
-def film_limits(config: Config) -> FilmLimits:
-    """Returns what films are held to, at ingestion and in use."""
-    return FilmLimits(**config.example_gen.model_dump(include=set(FilmLimits.model_fields)))
 
 
 def trainer_settings(config: Config, pipeline_root: str) -> TrainerSettings:

@@ -2,6 +2,7 @@
 
 import re
 
+# Of TensorFlow's messages, what tells a client nothing.
 _NOISE = ("Graph execution error", "Detected at node", "<stack traces", "[[{{", "{{function_node")
 
 

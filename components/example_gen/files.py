@@ -123,14 +123,10 @@ def entries(folder: str) -> list[str]:
         raise InputError(f"The folder {folder} cannot be read: {error.message}.") from error
 
 
-def named_dicom(name: str) -> bool:
-    """Whether a file is a DICOM file by its name."""
-    return name.lower().endswith(_DICOM_EXTENSIONS)
-
-
 def may_be_dicom(name: str) -> bool:
     """Whether a file may be a DICOM file by its name, which need have no extension."""
-    return named_dicom(name) or _NO_EXTENSION.fullmatch(os.path.splitext(name)[1]) is not None
+    extension = os.path.splitext(name)[1].lower()
+    return extension in _DICOM_EXTENSIONS or _NO_EXTENSION.fullmatch(extension) is not None
 
 
 def refusal(path: str, limits: FilmLimits) -> str | None:

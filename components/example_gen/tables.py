@@ -28,6 +28,7 @@ from components.example_gen.layouts import (
 )
 from components.films.errors import NOT_FRONTAL, OF_AN_ADULT
 from components.shared import patients
+from components.shared.ages import ADULT, years
 from components.shared.artifacts import LEFT_OUT
 from components.shared.errors import InputError
 from components.shared.features import NORMAL, PNEUMONIA, UNKNOWN_SUBTYPE
@@ -50,8 +51,6 @@ _FIELDS = ("path", "folder", "patient", "split", "subtype", "view", "age")
 _FILM = re.compile(r"\.(jpe?g|png|dcm|dicom)$|^\d+$", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"([-+]?\d+)\.0+")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([DWMY]?)", re.IGNORECASE)
-_A_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0, "": 1.0}
-_ADULT = 18
 _NO_PATH = "the table has no path for it"
 _OUTSIDE = "its path leads out of the table's folder"
 
@@ -431,7 +430,7 @@ def _is_adult(age: str, layout: Layout) -> bool:
     if age.casefold() in _folded(layout.adult):
         return True
     match = _AGE.fullmatch(age)
-    return match is not None and float(match[1]) / _A_YEAR[match[2].upper()] >= _ADULT
+    return match is not None and years(float(match[1]), match[2].upper()) >= ADULT
 
 
 def _verdict_of_findings(row: Row, layout: Layout) -> _Verdict:

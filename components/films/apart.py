@@ -76,9 +76,7 @@ class _Reader:
         """Returns how it answers; after an error it is of no more use."""
         self._left -= 1
         try:
-            # Settings that have more than limits may be given, too.
-            said = limits.model_dump_json(include=set(FilmLimits.model_fields))
-            self._connection.send_bytes(said.encode())
+            self._connection.send_bytes(limits.alone().model_dump_json().encode())
             self._connection.send_bytes(data)
             if not self._connection.poll(seconds):
                 raise FilmError(f"its pixels cannot be decoded within {seconds:g} s")

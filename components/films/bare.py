@@ -5,11 +5,10 @@ import struct
 from contextlib import suppress
 
 from components.films.errors import FilmError
-from components.films.orientation import MOST_PARTS
+from components.films.orientation import END, MOST_PARTS, START_OF_SCAN
+from components.films.signatures import PNG, START_OF_IMAGE
 
-_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _APP0, _APP15, _ADOBE, _COMMENT = 0xE0, 0xEF, 0xEE, 0xFE
-_START_OF_SCAN, _END = 0xDA, 0xD9
 # A marker, but for restarts and a byte of compressed data that looks like one.
 _MARKER = re.compile(rb"\xff(?![\x00\xd0-\xd7\xff])")
 # What may follow a scan: tables, the number of lines, the next scan, the end, and what says
@@ -37,14 +36,14 @@ def bare(data: bytes) -> bytes:
     """
     found = None
     with suppress(struct.error, IndexError, ValueError):  # it breaks off
-        found = _bare_png(data) if data.startswith(_PNG) else _bare_jpeg(data)
+        found = _bare_png(data) if data.startswith(PNG) else _bare_jpeg(data)
     if found is None:
         raise FilmError("is a broken JPEG or PNG: its parts do not follow one another")
     return found
 
 
 def _bare_png(data: bytes) -> bytes | None:
-    parts, at = [_PNG], len(_PNG)
+    parts, at = [PNG], len(PNG)
     for _ in range(MOST_PARTS):
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
@@ -57,7 +56,7 @@ def _bare_png(data: bytes) -> bytes | None:
 
 
 def _bare_jpeg(data: bytes) -> bytes | None:
-    parts, at = [_JPEG], 2
+    parts, at = [START_OF_IMAGE], len(START_OF_IMAGE)
     components = 0  # of a sequential frame, which may be all in one scan
     for _ in range(MOST_PARTS):
         if data[at] != 0xFF:
@@ -66,13 +65,13 @@ def _bare_jpeg(data: bytes) -> bytes | None:
         if marker == 0xFF:  # a byte of filling
             at += 1
             continue
-        if marker == _END:
+        if marker == END:
             return b"".join((*parts, b"\xff\xd9"))
         (length,) = struct.unpack_from(">H", data, at + 2)
         end = at + 2 + length
         if marker in _SEQUENTIAL:
             components = data[at + 9]
-        if marker == _START_OF_SCAN:
+        if marker == START_OF_SCAN:
             last = data[at + 4] == components
             after = _MARKER.search(data, end)
             if after is None or data[after.start() + 1] not in (

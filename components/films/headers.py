@@ -9,11 +9,10 @@ from PIL import Image, UnidentifiedImageError
 
 from components.films.bare import bare
 from components.films.errors import FilmError
+from components.films.signatures import JPEG, PNG
 from components.shared.limits import FilmLimits
 
 _FORMATS = ("JPEG", "PNG")
-_JPEG = b"\xff\xd8\xff"
-_STARTS = (_JPEG, b"\x89PNG\r\n\x1a\n")
 _NEITHER = "is no readable JPEG or PNG"
 
 
@@ -27,9 +26,9 @@ def check_film(data: bytes, limits: FilmLimits) -> bytes:
         FilmError: the bytes begin as neither, break off, or are off the limits.
     """
     check_bytes(len(data), limits)
-    if not data.startswith(_STARTS):
+    if not data.startswith((JPEG, PNG)):
         raise FilmError(_NEITHER)
-    if data.startswith(_JPEG) and not _jpeg_is_complete(data):
+    if data.startswith(JPEG) and not _jpeg_is_complete(data):
         raise FilmError("is a truncated JPEG: it has no end-of-image marker")
     film = bare(data)
     with _opened(film) as image:

@@ -4,6 +4,8 @@ import struct
 
 import numpy as np
 
+from components.films.signatures import PNG, START_OF_IMAGE
+
 UPRIGHT = 1
 # Of the eight (EXIF 2.32, 4.6.4, tag 0x0112): those whose rows are the film's columns, which are
 # transposed first; then those that are mirrored across, and those that are mirrored down.
@@ -12,7 +14,6 @@ ACROSS = (2, 3, 6, 7)
 DOWN = (3, 4, 7, 8)
 
 TAG, SHORT = 0x0112, 3
-_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 EXIF_START = b"Exif\0\0"
 APP1, START_OF_SCAN, END = 0xE1, 0xDA, 0xD9
 # Of a file: more segments or chunks than any film has. What comes after them is not looked at.
@@ -25,9 +26,9 @@ def orientation(data: bytes) -> int:
     Only the first EXIF block counts, and in it the first entry of the tag.
     """
     try:
-        if data.startswith(_JPEG):
+        if data.startswith(START_OF_IMAGE):
             return _of_tiff(_exif_of_jpeg(data))
-        return _of_tiff(_exif_of_png(data)) if data.startswith(_PNG) else UPRIGHT
+        return _of_tiff(_exif_of_png(data)) if data.startswith(PNG) else UPRIGHT
     except struct.error:  # it breaks off
         return UPRIGHT
 
@@ -59,7 +60,7 @@ def _exif_of_jpeg(data: bytes) -> bytes:
 
 
 def _exif_of_png(data: bytes) -> bytes:
-    at = len(_PNG)
+    at = len(PNG)
     for _ in range(MOST_PARTS):
         if at + 8 > len(data):
             break

@@ -7,8 +7,8 @@ from components.films.errors import FilmError
 from components.films.grey import Chain
 from components.films.headers import first_line
 from components.films.orientation import orientation, turned
+from components.films.signatures import PNG
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _DEPTH_AT = 24  # in the first chunk of a PNG
 _WORDS = Chain(bits=16)
 
@@ -51,7 +51,7 @@ def to_grey(picture: np.ndarray) -> np.ndarray:
 
 def has_words(data: bytes) -> bool:
     """Whether the bytes are a PNG of 16 bits a sample."""
-    return data.startswith(_PNG) and data[_DEPTH_AT : _DEPTH_AT + 1] == b"\x10"
+    return data.startswith(PNG) and data[_DEPTH_AT : _DEPTH_AT + 1] == b"\x10"
 
 
 def _decoded(data: bytes, flags: int) -> np.ndarray:

@@ -7,9 +7,8 @@ from components.films.errors import FilmError
 from components.films.headers import check_bytes, check_film
 from components.films.orientation import UPRIGHT, orientation
 from components.films.picture import decode, has_words
+from components.films.signatures import JPEG, PNG
 from components.shared.limits import FilmLimits
-
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
 def plain(data: bytes, limits: FilmLimits) -> bytes:
@@ -28,7 +27,7 @@ def plain(data: bytes, limits: FilmLimits) -> bytes:
     check_bytes(len(data), limits)
     if dicom.is_dicom(data):
         return apart.to_png(data, limits)
-    if not data.startswith(_STARTS):
+    if not data.startswith((JPEG, PNG)):
         raise FilmError("is neither JPEG, PNG nor DICOM")
     stripped = check_film(data, limits)
     if orientation(data) == UPRIGHT and not has_words(data):

@@ -21,6 +21,7 @@ from components.films.errors import (
     FilmError,
     NotMeantError,
 )
+from components.shared.ages import ADULT, years
 from components.shared.limits import FilmLimits
 
 # pydicom logs values that break a rule of the standard, and a name may be one.
@@ -51,7 +52,6 @@ _TERMS = (
 )
 # Anonymised archives write years alone, against the standard.
 _AGE = re.compile(r"(\d{1,3})([DWMY]?)")
-_ADULT = 18
 
 
 def check_tags(dataset: pydicom.Dataset, limits: FilmLimits) -> None:
@@ -126,14 +126,13 @@ def _check_view(dataset: pydicom.Dataset) -> None:
 
 def _is_adult(dataset: pydicom.Dataset) -> bool:
     if match := _AGE.fullmatch(text_of(dataset, "PatientAge")):
-        years = int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0, "": 1.0}[match[2]]
-        return years >= _ADULT
+        return years(int(match[1]), match[2]) >= ADULT
     born = _date(dataset, "PatientBirthDate")
     keywords = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")
     taken = next((day for key in keywords if (day := _date(dataset, key))), None)
     if born is None or taken is None:
         return False
-    return taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day)) >= _ADULT
+    return taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day)) >= ADULT
 
 
 def _date(dataset: pydicom.Dataset, keyword: str) -> date | None:

@@ -23,5 +23,5 @@ FILMS_SLICE = "films_of_patient"
 
 # Of ServingCheck's blessing.
 SERVING_CHECK_FILE = "serving_check.json"
-# Of ServingCheck's blessing: the digest of the model that it blessed.
+# Its property: the digest of the model that was checked.
 MODEL_DIGEST = "model_digest"

@@ -22,6 +22,10 @@ class FilmLimits(Section):
         description="take films of patients of 18 years and more, as far as a DICOM file tells",
     )
 
+    def alone(self) -> "FilmLimits":
+        """Returns the limits without what settings that hold them have beside."""
+        return FilmLimits(**self.model_dump(include=set(FilmLimits.model_fields)))
+
 
 def limits_of(model: Path) -> FilmLimits:
     """Returns what a model's films are held to; the defaults where it does not say.

@@ -18,5 +18,10 @@ def visible(text: str) -> str:
     return "".join(_escaped(one) if has_controls(one) else one for one in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Returns a text of no more than so many characters, and three dots where it was longer."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def _escaped(one: str) -> str:
     return one.encode("unicode_escape").decode("ascii")

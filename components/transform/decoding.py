@@ -12,11 +12,11 @@ import tensorflow as tf
 from components.films import orientation as exif
 from components.films.blank import BLANK
 from components.films.grey import INNER, NARROW
+from components.films.signatures import JPEG, PNG, START_OF_IMAGE
 from components.shared.limits import FilmLimits
 
 # Weights of red, green and blue in the grey level (ITU-R BT.601, as OpenCV has them).
 _GREY_WEIGHTS = (0.299, 0.587, 0.114)
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 # In the first chunk of a PNG: width and height, each four bytes; then the bits of a sample.
 _WIDTH_AT, _HEIGHT_AT, _DEPTH_AT = 16, 20, 24
 _WORDS = 2**16
@@ -31,7 +31,7 @@ def refusal(data: tf.Tensor, limits: FilmLimits) -> tf.Tensor:
         limits: of its bytes and pixels.
     """
     size = tf.strings.length(data)
-    jpeg, png = _begins(data, _JPEG), _begins(data, _PNG)
+    jpeg, png = _begins(data, JPEG), _begins(data, PNG)
     height, width = tf.case(
         [(jpeg, lambda: _jpeg_shape(data)), (png, lambda: _png_shape(data))],
         default=lambda: (tf.constant(0, tf.int64), tf.constant(0, tf.int64)),
@@ -83,7 +83,7 @@ def decode_film(data: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 [H, W, 1], 0 to 255.
     """
-    words = _begins(data, _PNG) & (_number(data, _DEPTH_AT, 1) == 16)
+    words = _begins(data, PNG) & (_number(data, _DEPTH_AT, 1) == 16)
     grey = tf.cond(words, lambda: _shown(_decode_words(data)), lambda: _decode_bytes(data))
     return _turned(grey, orientation(data))
 
@@ -142,8 +142,8 @@ def orientation(data: tf.Tensor) -> tf.Tensor:
     """
     block = tf.case(
         [
-            (_begins(data, _JPEG[:2]), lambda: _exif_of_jpeg(data)),
-            (_begins(data, _PNG), lambda: _exif_of_png(data)),
+            (_begins(data, START_OF_IMAGE), lambda: _exif_of_jpeg(data)),
+            (_begins(data, PNG), lambda: _exif_of_png(data)),
         ],
         default=lambda: tf.constant(""),
     )
@@ -173,7 +173,7 @@ def _exif_of_png(data: tf.Tensor) -> tf.Tensor:
         found = _part(data, at + 4, 4) == "eXIf"
         return at + 12 + length, tf.where(found, _part(data, at + 8, length), ""), found
 
-    return _walk(data, len(_PNG), 8, chunk)
+    return _walk(data, len(PNG), 8, chunk)
 
 
 def _walk(

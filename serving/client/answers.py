@@ -1,12 +1,11 @@
 """What counts as an answer for a film."""
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from components.shared.features import CLASSES
-from components.shared.text import visible
+from components.shared.text import shortened, visible
 
 _SHOWN = 60
 
@@ -33,7 +32,7 @@ def answer_of(probability: Any, threshold: Any, label: Any, model_version: Any) 
         ValueError: it is none; the message says what was received.
     """
     for name, value in (("probability", probability), ("threshold", threshold)):
-        if type(value) not in (int, float) or not 0 <= value <= 1 or math.isnan(value):
+        if type(value) not in (int, float) or not 0 <= value <= 1:
             raise ValueError(f"its {name} is {_short(value)}, not a number from 0 to 1")
     expected = CLASSES[int(np.float32(probability) >= np.float32(threshold))]
     if label != expected:
@@ -48,7 +47,6 @@ def answer_of(probability: Any, threshold: Any, label: Any, model_version: Any) 
 
 def _short(value: Any) -> str:
     try:
-        text = visible(repr(value))
+        return shortened(visible(repr(value)), _SHOWN)
     except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists
         return "too long to be shown"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -18,7 +18,6 @@ from serving.server.errors import Refusal, RequestError
 from serving.server.tensors import Spec, Tensors
 
 _WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
-# Of TensorFlow's messages, what tells a client nothing.
 
 
 class ModelError(Exception):

@@ -4,6 +4,7 @@ import io
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,7 +60,13 @@ def write_films(folder: Path, layout: Layout) -> Path:
 
 def with_exif(film: np.ndarray, kind: str, way: int) -> bytes:
     """A JPEG or PNG of the pixels whose EXIF orientation is the given number."""
-    exif, buffer = Image.Exif(), io.BytesIO()
+    exif = Image.Exif()
     exif[0x0112] = way
-    Image.fromarray(film).save(buffer, kind, exif=exif.tobytes())
+    return pillow_bytes(Image.fromarray(film), kind, exif=exif.tobytes())
+
+
+def pillow_bytes(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The bytes of an image file as Pillow writes it."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
     return buffer.getvalue()

@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from support.dicom_files import dicom, saved, table
-from support.films import encode, tiny_film, with_exif
+from support.films import encode, pillow_bytes, tiny_film, with_exif
 
 # How a stored picture is made of the film, so that it is the film when it is turned as EXIF says.
 _STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -61,13 +61,13 @@ def _pngs(film: np.ndarray) -> Iterator[tuple[str, bytes]]:
     yield "twelve_of_sixteen_bits.png", encode(twelve, ".png")
     grey = Image.fromarray(film)
     for mode in ("RGB", "RGBA", "LA"):
-        yield f"{mode}.png", _png(grey.convert(mode))
+        yield f"{mode}.png", pillow_bytes(grey.convert(mode), "PNG")
     palette = Image.fromarray(film, "P")
     palette.putpalette([level for level in range(256) for _ in range(3)])
-    yield "palette.png", _png(palette)
+    yield "palette.png", pillow_bytes(palette, "PNG")
     text = PngImagePlugin.PngInfo()
     text.add_text("Patient", "Doe^Jane")
-    yield "with_a_text.png", _png(grey, pnginfo=text)
+    yield "with_a_text.png", pillow_bytes(grey, "PNG", pnginfo=text)
     for way, stored in _STORED.items():
         yield f"turned_{way}.png", with_exif(np.ascontiguousarray(stored(film)), "PNG", way)
 
@@ -109,10 +109,4 @@ def _big_endian(film: np.ndarray) -> bytes:
     dataset.PixelData = film.astype(">u2").tobytes()
     file = io.BytesIO()
     pydicom.dcmwrite(file, dataset, little_endian=False, implicit_vr=False)
-    return file.getvalue()
-
-
-def _png(picture: Image.Image, **how: object) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG", **how)
     return file.getvalue()

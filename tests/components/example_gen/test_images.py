@@ -1,4 +1,3 @@
-import io
 import struct
 import zlib
 
@@ -11,7 +10,7 @@ from PIL import Image
 from components.example_gen.images import inspect_image
 from components.films.errors import FilmError
 from components.shared.limits import FilmLimits
-from support.films import encode, tiny_film
+from support.films import encode, pillow_bytes, tiny_film
 
 LIMITS = FilmLimits()
 
@@ -26,12 +25,6 @@ def png_that_claims(width: int, height: int) -> bytes:
     pixels = zlib.compress(b"\0" * 100)
     chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
-
-
-def pillow_bytes(image: Image.Image, kind: str) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind)
-    return buffer.getvalue()
 
 
 def test_facts_of_a_film_worked_out_by_hand() -> None:

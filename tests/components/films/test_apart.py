@@ -5,9 +5,8 @@ import os
 import signal
 import struct
 import threading
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +24,7 @@ from support import dicom_files
 from support.dicom_files import EIGHT, saved
 from support.films import TINY
 from support.forms import forms
+from support.served_model import wait_until
 
 
 def test_it_answers_as_the_decoder_does() -> None:
@@ -127,13 +127,6 @@ class TestIsolation:
         mine = apart.to_png(b"film", TINY)
         apart._idle._process -= 1
         assert apart.to_png(b"film", TINY) != mine
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not done():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 @pytest.mark.usefixtures("fresh")

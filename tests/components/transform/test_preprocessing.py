@@ -21,7 +21,7 @@ from components.shared.features import (
 from components.shared.limits import FilmLimits
 from components.shared.record import CARRIED
 from components.transform.preprocessing import preprocess_film, preprocessing_fn, to_square
-from support.films import TINY, encode, tiny_film
+from support.films import TINY, encode, pillow_bytes, tiny_film
 
 
 def decoded(png: bytes) -> np.ndarray:
@@ -37,12 +37,6 @@ def preprocessed(data: bytes, size: int = 32, square: str = "pad") -> np.ndarray
 
 def from_pixels(film: np.ndarray, size: int = 32, square: str = "pad") -> np.ndarray:
     return preprocessed(encode(film, ".png"), size, square)
-
-
-def pillow_bytes(image: Image.Image, kind: str, **options: int) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def white(height: int, width: int) -> np.ndarray:
